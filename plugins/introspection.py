@@ -1,0 +1,146 @@
+"""Token introspection (RFC 7662): what a token is good for, told to those who may know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import falcon
+
+from creance.provider import (
+    Client,
+    Endpoint,
+    EnvironHeaders,
+    InvalidClient,
+    Metadata,
+    Parameters,
+    Plugin,
+    PluginSettings,
+    Resource,
+    Token,
+    hookimpl,
+)
+from creance.provider.endpoints import answer_json, never_store
+
+_INACTIVE = {"active": False}
+
+
+class ClientSettings(PluginSettings):
+    """Settings of `[clients.plugins.introspection]`."""
+
+    sees: Literal["own", "audience", "any"] = "own"
+    """`own`: tokens issued to this client; `audience`: also those whose `aud` names it; `any`: every access token, for
+    a resource server that serves all clients."""
+
+
+class Introspection(Plugin[PluginSettings, ClientSettings]):
+    """The introspection endpoint. What may not be seen is exactly `{"active": false}`."""
+
+    @hookimpl
+    def metadata(self) -> Metadata:
+        """RFC 8414 2: every method that proves a client, and not `none`."""
+        return {"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"]}
+
+    @hookimpl
+    def endpoints(self) -> Sequence[Endpoint]:
+        """RFC 7662 2."""
+        resource = IntrospectionResource(self)
+        return [Endpoint("introspection", "/introspect", resource, metadata="introspection_endpoint")]
+
+    def introspect(self, client: Client, parameters: Parameters) -> dict[str, Any]:
+        """RFC 7662 2.2. Raises InvalidClient for a public client, InvalidRequest without a token."""
+        if client.public:
+            raise InvalidClient("introspection needs client authentication (RFC 7662 2.1)")
+        token = self.find(parameters.required("token"), parameters.get("token_type_hint"))
+        if token is None or not self.alive(token) or not self.visible(token, client):
+            return dict(_INACTIVE)
+        return self.describe(token, client)
+
+    def find(self, value: str, hint: str | None) -> Token | None:
+        """RFC 7662 2.1: the hint only says where to look first."""
+        tokens = self.provider.tokens
+        reads = [tokens.read_access_token, tokens.read_usable_refresh_token]
+        if hint == "refresh_token":
+            reads.reverse()
+        return next((token for read in reads if (token := read(value)) is not None), None)
+
+    def alive(self, token: Token) -> bool:
+        """Whether the client and the person that it speaks for are still there."""
+        grant = token.grant
+        if self.provider.clients.find(grant.client_id) is None:
+            return False
+        if grant.username is None:
+            return True
+        user = self.provider.users.find(grant.username)
+        return user is not None and not user.disabled
+
+    def visible(self, token: Token, client: Client) -> bool:
+        """Whether this client may know of it. A refresh token concerns nobody but its own client."""
+        if token.grant.client_id == client.client_id:
+            return True
+        sees = self.client_settings(client).sees
+        if token.kind == "refresh_token" or sees == "own":
+            return False
+        return sees == "any" or client.client_id in token.audience
+
+    def describe(self, token: Token, client: Client) -> dict[str, Any]:
+        """RFC 7662 2.2. A refresh token has no token_type: nothing can be asked for with it."""
+        grant = token.grant
+        described: dict[str, Any] = dict(token.claims)
+        described |= self.provider.plugins.merge("introspection_claims", token=token, client=client)
+        described |= {
+            "active": True,
+            "iss": self.provider.settings.issuer,
+            "client_id": grant.client_id,
+            "sub": grant.subject,
+            "aud": list(token.audience) or [grant.client_id],
+            "scope": " ".join(token.scope),
+            "iat": int(token.issued_at),
+            "exp": int(token.expires_at),
+        }
+        if grant.username is not None:
+            described["username"] = grant.username
+        if token.kind == "access_token":
+            described["token_type"] = "Bearer"
+        return described
+
+
+class IntrospectionResource(Resource):
+    """RFC 7662 2.1: a form from a client that proves who it is."""
+
+    openapi = {
+        "post": {
+            "summary": "What is this token good for? (RFC 7662)",
+            "security": [{"client_secret_basic": []}, {}],
+            "requestBody": {"$ref": "#/components/requestBodies/Form"},
+            "responses": {
+                "200": {
+                    "description": "RFC 7662 2.2",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["active"],
+                                "properties": {"active": {"type": "boolean"}},
+                            }
+                        }
+                    },
+                },
+                "400": {"$ref": "#/components/responses/OAuthError"},
+                "401": {"$ref": "#/components/responses/OAuthError"},
+                "413": {"$ref": "#/components/responses/OAuthError"},
+                "415": {"$ref": "#/components/responses/OAuthError"},
+                "503": {"$ref": "#/components/responses/OAuthError"},
+            },
+        }
+    }
+
+    def __init__(self, plugin: Introspection) -> None:
+        self._plugin = plugin
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        form = self.reader.form_only(req)
+        client = self.provider.client_authentication.authenticate(form, EnvironHeaders(req.env))
+        req.context.log.client_id = client.client_id
+        answer_json(resp, self._plugin.introspect(client, form))
+        never_store(resp)

@@ -1,0 +1,89 @@
+"""Token revocation (RFC 7009): a client says that it is done with a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import falcon
+
+from creance.provider import (
+    Client,
+    Endpoint,
+    EnvironHeaders,
+    Event,
+    Metadata,
+    Parameters,
+    Plugin,
+    PluginSettings,
+    Resource,
+    Token,
+    hookimpl,
+)
+from creance.provider.endpoints import never_store
+
+
+class Revocation(Plugin[PluginSettings, PluginSettings]):
+    """The revocation endpoint. A refresh token takes its whole grant with it."""
+
+    @hookimpl
+    def metadata(self) -> Metadata:
+        """RFC 8414 2."""
+        return {"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"]}
+
+    @hookimpl
+    def endpoints(self) -> Sequence[Endpoint]:
+        """RFC 7009 2."""
+        return [Endpoint("revocation", "/revoke", RevocationResource(self), metadata="revocation_endpoint")]
+
+    def revoke(self, client: Client, parameters: Parameters) -> None:
+        """RFC 7009 2.1: end a token of this client. An unknown one, or somebody else's, is left as it is."""
+        value = parameters.required("token")
+        token = self.find(value, parameters.get("token_type_hint"))
+        if token is None or token.grant.client_id != client.client_id:
+            return
+        if token.kind == "refresh_token":
+            self.provider.tokens.revoke_grant(token.grant.grant_id)
+        else:
+            self.provider.tokens.revoke_access_token(value)
+        grant = token.grant
+        self.provider.happened(Event("revocation", client.client_id, grant.username, grant.grant_id))
+
+    def find(self, value: str, hint: str | None) -> Token | None:
+        """RFC 7009 2.1: the hint only says where to look first. A spent refresh token still names its grant."""
+        tokens = self.provider.tokens
+        reads = [tokens.read_access_token, tokens.read_refresh_token]
+        if hint == "refresh_token":
+            reads.reverse()
+        return next((token for read in reads if (token := read(value)) is not None), None)
+
+
+class RevocationResource(Resource):
+    """RFC 7009 2.1: a form from the client that the token was issued to."""
+
+    cross_origin = True
+    openapi = {
+        "post": {
+            "summary": "End a token (RFC 7009)",
+            "security": [{"client_secret_basic": []}, {}],
+            "requestBody": {"$ref": "#/components/requestBodies/Form"},
+            "responses": {
+                "200": {"description": "The token is not valid, whether or not it ever was."},
+                "400": {"$ref": "#/components/responses/OAuthError"},
+                "401": {"$ref": "#/components/responses/OAuthError"},
+                "413": {"$ref": "#/components/responses/OAuthError"},
+                "415": {"$ref": "#/components/responses/OAuthError"},
+                "503": {"$ref": "#/components/responses/OAuthError"},
+            },
+        }
+    }
+
+    def __init__(self, plugin: Revocation) -> None:
+        self._plugin = plugin
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        form = self.reader.form_only(req)
+        client = self.provider.client_authentication.authenticate(form, EnvironHeaders(req.env))
+        req.context.log.client_id = client.client_id
+        self._plugin.revoke(client, form)
+        resp.status = 200
+        never_store(resp)

@@ -1,0 +1,212 @@
+"""What the authorization endpoint does: from raw parameters to the URL that the browser is sent to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from .authorization_request import (
+    AuthorizationRequest,
+    check_claims,
+    check_parameters,
+    check_response_type,
+    prove_redirect_uri,
+    read_max_age,
+    read_prompt,
+    read_response_mode,
+    read_scope,
+)
+from .browser import Browser
+from .clients import Client
+from .errors import (
+    AccessDenied,
+    ConsentRequired,
+    InvalidRequest,
+    LoginRequired,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+    UnprovenRedirect,
+)
+from .grants import Grant
+from .hooks import Authenticated, Event, Interaction
+from .parameters import Parameters
+from .request_log import report_defect
+from .store import StoreUnavailable
+from .users import User
+
+if TYPE_CHECKING:
+    from .openid_provider import OpenIDProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where the browser goes: to a page of ours, or back to the app with a code or an error."""
+
+    location: str
+    client_id: str
+    error: OAuthError | None = None
+    interaction: bool = False
+
+
+def add_query(uri: str, members: Mapping[str, str]) -> str:
+    """RFC 6749 4.1.2: response_mode=query; what the redirect URI has already is kept."""
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(members)}"
+
+
+class Authorization:
+    """Proves client and redirect URI, checks the request, learns who it is, and gives a code."""
+
+    def __init__(self, provider: OpenIDProvider) -> None:
+        self._provider = provider
+        self._hook = provider.plugins.hook
+
+    def answer(self, parameters: Parameters, browser: Browser, *, started_at: float | None = None) -> Redirect:
+        """The whole endpoint. `started_at` is given when a request comes back from a page of ours.
+
+        Raises UnprovenRedirect; everything after that is answered by redirect (RFC 6749 4.1.2.1).
+        """
+        parameters, client, redirect_uri = self.prove(parameters)
+        error: OAuthError
+        try:
+            return self._proceed(parameters, client, redirect_uri, browser, started_at or time.time())
+        except OAuthError as raised:
+            error = raised
+        except StoreUnavailable as raised:
+            error = TemporarilyUnavailable("the provider cannot answer now, try again later", hint=str(raised))
+        except Exception as raised:  # noqa: BLE001 - RFC 6749 4.1.2.1: a status 500 cannot be given by redirect
+            report_defect("authorization", raised)
+            error = ServerError("the provider failed", hint=type(raised).__name__)
+        location = self._respond(parameters, client, redirect_uri, error.to_dict())
+        return Redirect(location, client.client_id, error)
+
+    def prove(self, parameters: Parameters) -> tuple[Parameters, Client, str]:
+        """The parameters as they are meant, the client, and a redirect URI that is its own. Raises UnprovenRedirect."""
+        try:
+            parameters = self._hook.resolve_authorization_request(parameters=parameters) or parameters
+        except OAuthError as error:
+            raise UnprovenRedirect(str(error), hint=error.hint) from error
+        client = self._provider.clients.find(parameters.get("client_id", ""))
+        return parameters, client, prove_redirect_uri(parameters, client)  # type: ignore[return-value]
+
+    def read(
+        self, parameters: Parameters, client: Client, redirect_uri: str, started_at: float
+    ) -> AuthorizationRequest:
+        """The request, checked: all that can be said about it before anybody is logged in."""
+        settings = self._provider.settings
+        check_parameters(parameters, longest=settings.http.state_limit)
+        check_response_type(parameters, client)
+        check_claims(parameters)
+        request = AuthorizationRequest(
+            parameters=parameters,
+            client=client,
+            redirect_uri=redirect_uri,
+            response_mode=read_response_mode(parameters, self._provider.response_modes),
+            scope=read_scope(parameters, client),
+            prompt=read_prompt(parameters),
+            max_age=read_max_age(parameters, client),
+            hinted_subject=self._read_hint(parameters),
+            started_at=started_at,
+        )
+        self._hook.check_authorization_request(request=request, client=client)
+        return request
+
+    def grant(self, request: AuthorizationRequest, authenticated: Authenticated, user: User, scope: tuple[str, ...]) -> str:
+        """Record what was authorized, and answer its code (RFC 6749 4.1.2)."""
+        grant = Grant(
+            client_id=request.client.client_id,
+            subject=user.subject,
+            scope=scope,
+            username=user.username,
+            session_id=authenticated.session_id,
+            nonce=request.nonce,
+            auth_time=authenticated.auth_time,
+            acr=authenticated.acr,
+            amr=authenticated.amr,
+            granted_at=time.time(),
+            parameters={name: value for name, value in request.parameters.items() if name != "state"},
+        )
+        code = self._provider.tokens.new_code(grant)
+        self._provider.store.write([code.operation])
+        self._provider.happened(Event("authorization", grant.client_id, user.username, grant.grant_id))
+        return code.value
+
+    def _proceed(
+        self, parameters: Parameters, client: Client, redirect_uri: str, browser: Browser, started_at: float
+    ) -> Redirect:
+        request = self.read(parameters, client, redirect_uri, started_at)
+        authenticated = self._authenticate(request, browser)
+        if isinstance(authenticated, Interaction):
+            return self._interact(request, authenticated)
+        user = self._user(request, authenticated)
+        consented = self._consent(request, user, authenticated, browser)
+        if isinstance(consented, Interaction):
+            return self._interact(request, consented)
+        response = {"code": self.grant(request, authenticated, user, consented)}
+        return Redirect(self._respond(parameters, client, redirect_uri, response), client.client_id)
+
+    def _read_hint(self, parameters: Parameters) -> str | None:
+        """OpenID Connect Core 3.1.2.1: an ID token of ours, expired or not, and given to this client."""
+        hint = parameters.get("id_token_hint")
+        if hint is None:
+            return None
+        try:
+            claims = self._provider.keyring.verify(hint)
+        except ValueError as error:
+            raise InvalidRequest("id_token_hint is not an ID token of this provider", hint=str(error)) from None
+        if claims.get("aud") != parameters["client_id"]:
+            raise InvalidRequest("id_token_hint was issued to another client")
+        return str(claims["sub"])
+
+    def _authenticate(self, request: AuthorizationRequest, browser: Browser) -> Authenticated | Interaction:
+        answer: Authenticated | Interaction | None = self._hook.authenticate(
+            request=request, client=request.client, browser=browser
+        )
+        if answer is None:
+            raise LoginRequired("nobody is logged in", hint="no plugin knows the user: switch on [plugins.sessions]")
+        after = request.authenticated_after
+        if isinstance(answer, Authenticated) and after is not None and answer.auth_time < after:
+            raise LoginRequired("the login is too old")
+        return answer
+
+    def _user(self, request: AuthorizationRequest, authenticated: Authenticated) -> User:
+        user = self._provider.users.find(authenticated.username)
+        if user is None or user.disabled:
+            raise AccessDenied("this account cannot be used")
+        if request.hinted_subject is not None and request.hinted_subject != user.subject:
+            raise LoginRequired("another person than the id_token_hint names is logged in")
+        return user
+
+    def _consent(
+        self, request: AuthorizationRequest, user: User, authenticated: Authenticated, browser: Browser
+    ) -> tuple[str, ...] | Interaction:
+        answer = self._hook.consent(
+            request=request, client=request.client, user=user, authenticated=authenticated, browser=browser
+        )
+        if isinstance(answer, Interaction):
+            return answer
+        if answer is not None:
+            return tuple(word for word in request.scope if word in answer.scope)
+        if not request.client.settings.first_party:
+            raise ConsentRequired("this client needs the person's consent", hint="no plugin asks for consent")
+        return request.scope
+
+    @staticmethod
+    def _interact(request: AuthorizationRequest, interaction: Interaction) -> Redirect:
+        """OpenID Connect Core 3.1.2.1: with prompt=none no page is ever shown."""
+        if "none" in request.prompt:
+            raise interaction.error("a page would have to be shown, and prompt=none forbids it")
+        return Redirect(interaction.location, request.client.client_id, interaction=True)
+
+    def _respond(self, parameters: Parameters, client: Client, redirect_uri: str, response: dict[str, str]) -> str:
+        """RFC 6749 4.1.2, 4.1.2.1: the response, with the state that came, as the URL to go to."""
+        state = parameters.get("state")
+        if state is not None and len(state) <= self._provider.settings.http.state_limit:
+            response["state"] = state
+        for more in self._hook.authorization_response(parameters=parameters, client=client, response=response):
+            response.update(more)
+        mode = self._provider.response_modes.get(parameters.get("response_mode", "query"), add_query)
+        return mode(redirect_uri, response)

@@ -1,0 +1,168 @@
+"""The authorization request, read and checked clause by clause (RFC 6749 4.1.1, OpenID Connect Core 3.1.2.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .clients import Client
+from .errors import (
+    InvalidRequest,
+    InvalidScope,
+    RegistrationNotSupported,
+    RequestNotSupported,
+    RequestURINotSupported,
+    UnauthorizedClient,
+    UnprovenRedirect,
+    UnsupportedResponseType,
+)
+from .parameters import Parameters
+from .scopes import split_scope
+
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_LONGEST_MAX_AGE = 10**10
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A request whose client and redirect URI are proven and whose parameters are well-formed."""
+
+    parameters: Parameters
+    client: Client
+    redirect_uri: str
+    response_mode: str
+    scope: tuple[str, ...]
+    """What may be granted of what was asked."""
+    prompt: frozenset[str]
+    max_age: int | None
+    """Seconds; the client's default_max_age where the request has none."""
+    hinted_subject: str | None
+    """The `sub` of a verified id_token_hint."""
+    started_at: float
+    """When the app sent the person here: seconds since the epoch."""
+
+    @property
+    def state(self) -> str | None:
+        return self.parameters.get("state")
+
+    @property
+    def nonce(self) -> str | None:
+        return self.parameters.get("nonce")
+
+    def get(self, name: str) -> str | None:
+        """A parameter by name."""
+        return self.parameters.get(name)
+
+    @property
+    def authenticated_after(self) -> float | None:
+        """The earliest login that counts (OpenID Connect Core 3.1.2.1: prompt=login, max_age); None where any does."""
+        if self.prompt & {"login", "select_account"}:
+            return self.started_at
+        if self.max_age is not None:
+            return self.started_at - self.max_age
+        return None
+
+
+def prove_redirect_uri(parameters: Parameters, client: Client | None) -> str:
+    """RFC 6749 3.1.2: the redirect URI, once it is certain that it is the client's. Raises UnprovenRedirect.
+
+    Nothing else of the request is looked at before, and nobody is sent anywhere unless this succeeds.
+    """
+    for name in ("client_id", "redirect_uri"):
+        if name in parameters.problems:
+            raise UnprovenRedirect(f"{name} {parameters.problems[name]}")
+    if "client_id" not in parameters:
+        raise UnprovenRedirect("client_id is missing")
+    if client is None:
+        raise UnprovenRedirect("client_id is not that of a client of this provider")
+    uri = parameters.get("redirect_uri")
+    if uri is None:
+        if len(client.redirect_uris) == 1 and "openid" not in parameters.get("scope", "").split(" "):
+            return next(iter(client.redirect_uris))  # RFC 6749 3.1.2.3; OpenID Connect Core 3.1.2.1 requires it
+        raise UnprovenRedirect("redirect_uri is missing")
+    if not client.accepts_redirect_uri(uri):
+        raise UnprovenRedirect("redirect_uri is not registered for this client")
+    return uri
+
+
+def read_response_mode(parameters: Parameters, supported: Collection[str]) -> str:
+    """How the response is given: needed before anything else is refused by redirect. Raises InvalidRequest."""
+    mode = parameters.get("response_mode", "query")
+    if mode not in supported:
+        raise InvalidRequest("response_mode is not supported")
+    return mode
+
+
+def check_parameters(parameters: Parameters, *, longest: int) -> None:
+    """What concerns the request as a whole: repeats, bytes, lengths, and what is not offered."""
+    parameters.refuse_problems()
+    if "request" in parameters:
+        raise RequestNotSupported("request objects are not supported")
+    if "request_uri" in parameters:
+        raise RequestURINotSupported("request_uri is not supported")
+    if "registration" in parameters:
+        raise RegistrationNotSupported("registration by the request is not supported")
+    for name in ("state", "nonce"):
+        if len(parameters.get(name, "")) > longest:
+            raise InvalidRequest(f"{name} is longer than {longest} characters")
+
+
+def check_response_type(parameters: Parameters, client: Client) -> None:
+    """RFC 6749 3.1.1: `code`, and registered for the client."""
+    response_type = parameters.required("response_type")
+    if response_type != "code":
+        raise UnsupportedResponseType("the response_type must be code")
+    if "code" not in client.settings.response_types or "authorization_code" not in client.grant_types:
+        raise UnauthorizedClient("the client is not registered for response_type code")
+
+
+def read_scope(parameters: Parameters, client: Client) -> tuple[str, ...]:
+    """RFC 6749 3.3, OpenID Connect Core 3.1.2.1: the part of the requested scope that the client is registered for.
+
+    Without a scope in the request it is the registered one, less `openid` and `offline_access`, which are only given
+    when they are asked for by name.
+    """
+    if "scope" not in parameters:
+        scope = tuple(word for word in client.scope if word not in ("openid", "offline_access"))
+    else:
+        scope = tuple(word for word in split_scope(parameters["scope"]) if word in client.scope)
+    if "offline_access" in scope and "refresh_token" not in client.grant_types:
+        scope = tuple(word for word in scope if word != "offline_access")
+    if not scope:
+        raise InvalidScope("no scope in it that this client may be granted")
+    return scope
+
+
+def read_prompt(parameters: Parameters) -> frozenset[str]:
+    """OpenID Connect Core 3.1.2.1: known values, and none alone."""
+    prompt = frozenset(word for word in parameters.get("prompt", "").split(" ") if word)
+    if not prompt <= PROMPTS:
+        raise InvalidRequest("prompt has a value that is not none, login, consent or select_account")
+    if "none" in prompt and len(prompt) > 1:
+        raise InvalidRequest("prompt=none cannot be combined with another value")
+    return prompt
+
+
+def read_max_age(parameters: Parameters, client: Client) -> int | None:
+    """OpenID Connect Core 3.1.2.1: seconds, not negative."""
+    text = parameters.get("max_age")
+    if text is None:
+        return client.settings.default_max_age
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LONGEST_MAX_AGE)):
+        raise InvalidRequest("max_age must be a number of seconds")
+    return int(text)
+
+
+def check_claims(parameters: Parameters) -> None:
+    """OpenID Connect Core 5.5: a JSON object. It is not supported here, and still must not be garbage."""
+    text = parameters.get("claims")
+    if text is None:
+        return
+    try:
+        claims = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("claims is not JSON") from None
+    members = claims.values() if isinstance(claims, dict) else [claims]
+    if not all(isinstance(member, dict) for member in members):
+        raise InvalidRequest("claims must be an object of objects")

@@ -1,0 +1,246 @@
+"""Clients: those of the configuration file, in memory, and those that were added, in the store.
+
+What only pyop's code sees is a mapping from client_id to metadata in the names of RFC 7591; ours uses `find`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .cache import ReadThrough
+from .client_secrets import client_secret_matches, hash_client_secret
+from .errors import ConfigurationError, InvalidClient
+from .plugin import PluginSettings
+from .scopes import split_scope
+from .settings import LOOPBACK_HOSTS, ClientSettings, Settings
+from .store import FOREVER, AlreadyExists, Collection, Store, delete, insert
+
+CLIENTS = Collection("clients")
+
+PluginSettingsReader = Callable[[Mapping[str, Mapping[str, Any]], str], Mapping[str, PluginSettings]]
+"""Turns a client's `plugins` tables into typed settings for each plugin that is on. Raises ConfigurationError."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Client:
+    """A client as a request needs it: nothing to parse, look up or split any more."""
+
+    client_id: str
+    name: str
+    secret_hash: str | None
+    secret_expires_at: int
+    redirect_uris: frozenset[str]
+    grant_types: frozenset[str]
+    scope: tuple[str, ...]
+    authentication_method: str
+    settings: ClientSettings
+    plugin_settings: Mapping[str, PluginSettings]
+    metadata: Mapping[str, Any]
+    """Its registration in the names of RFC 7591, without the secret."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it cannot keep a secret (RFC 6749 2.1)."""
+        return self.authentication_method == "none"
+
+    @property
+    def native(self) -> bool:
+        return self.settings.application_type == "native"
+
+    def accepts_redirect_uri(self, uri: str) -> bool:
+        """RFC 9700 4.1.3: compared exactly; for native clients any port on loopback (RFC 8252 7.3)."""
+        if uri in self.redirect_uris:
+            return True
+        if not self.native:
+            return False
+        without_port = _without_loopback_port(uri)
+        return without_port is not None and any(
+            without_port == _without_loopback_port(registered) for registered in self.redirect_uris
+        )
+
+
+def _without_loopback_port(uri: str) -> str | None:
+    """The URI with its port left out, if it is plain http on a loopback host, without any tricks."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or "#" in uri:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if parts.netloc not in (host, f"{host}:{port}"):
+        return None
+    return f"http://{host}{parts.path}?{parts.query}"
+
+
+class ClientRegistry(Mapping[str, Mapping[str, Any]]):
+    """All clients. As a mapping it is what pyop calls `clients`."""
+
+    def __init__(self, settings: Settings, read_plugin_settings: PluginSettingsReader) -> None:
+        self._settings = settings
+        self._read_plugin_settings = read_plugin_settings
+        self._configured = self._make_configured()
+        self._store: Store | None = None
+        self._stored = ReadThrough(self._read)
+
+    def start(self, store: Store) -> None:
+        """Use the store too. Raises ConfigurationError where a client_id is in the file and in the store."""
+        self._store = store
+        if both := [client_id for client_id in self._configured if store.get(CLIENTS, client_id)]:
+            raise ConfigurationError(*(f"client_id {name} is in the configuration and in the store" for name in both))
+
+    def find(self, client_id: str) -> Client | None:
+        """The client, or None. Those of the store are remembered for some seconds."""
+        configured = self._configured.get(client_id)
+        if configured is not None or self._store is None:
+            return configured
+        return self._stored(client_id)
+
+    def authenticate_client(self, client_id: str, client_secret: str | None, method: str) -> Client:
+        """RFC 6749 2.3: the client, if it is registered for this method and the secret is its own.
+
+        Raises InvalidClient, the same and in the same time whether the client is unknown or the secret wrong; `hint`
+        tells the operator which.
+        """
+        client = self.find(client_id)
+        secret_hash = client.secret_hash if client else None
+        proven = method == "none" or client_secret_matches(client_secret or "", secret_hash)
+        if client is None:
+            raise InvalidClient("client authentication failed", hint="unknown client_id")
+        if method != client.authentication_method:
+            raise InvalidClient(
+                "client authentication failed", hint=f"used {method}, registered {client.authentication_method}"
+            )
+        if not proven:
+            raise InvalidClient("client authentication failed", hint="wrong client_secret")
+        if client.secret_expires_at and client.secret_expires_at <= time.time():
+            raise InvalidClient("client authentication failed", hint="client_secret_expires_at has passed")
+        return client
+
+    def add(self, settings: ClientSettings) -> Client:
+        """Keep a client in the store. Raises ConfigurationError where the client_id is taken or a field is wrong."""
+        client = self._make(settings, "client")
+        if client.client_id in self._configured:
+            raise ConfigurationError(f"client_id {client.client_id} is in the configuration file")
+        document = settings.model_dump(
+            mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"}
+        ) | {"client_secret_hash": client.secret_hash}
+        try:
+            self._opened.write([insert(CLIENTS, client.client_id, document, FOREVER)])
+        except AlreadyExists:
+            raise ConfigurationError(f"client_id {client.client_id} exists already") from None
+        self._stored.forget(client.client_id)
+        return client
+
+    def remove(self, client_id: str) -> None:
+        """Remove a client of the store: its codes and tokens give nothing from then on. Raises ConfigurationError."""
+        if client_id in self._configured:
+            raise ConfigurationError(f"client_id {client_id} is in the configuration file: remove it there")
+        if self._opened.get(CLIENTS, client_id) is None:
+            raise ConfigurationError(f"client_id {client_id} does not exist")
+        self._opened.write([delete(CLIENTS, client_id)])
+        self._stored.forget(client_id)
+
+    def configured(self) -> Iterable[Client]:
+        """The clients of the configuration file."""
+        return self._configured.values()
+
+    def stored(self) -> Iterator[Client]:
+        """The clients of the store, page by page: for commands, never for a request."""
+        after = None
+        while documents := self._opened.page(CLIENTS, after):
+            for document in documents:
+                yield self._from_document(document.value)
+            after = documents[-1].key
+
+    @property
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise RuntimeError("the registry was not started")
+        return self._store
+
+    def _read(self, client_id: str) -> Client | None:
+        document = self._opened.get(CLIENTS, client_id)
+        return self._from_document(document.value) if document else None
+
+    def _from_document(self, value: dict[str, Any]) -> Client:
+        return self._make(ClientSettings.model_validate(value), "client", strict_plugins=False)
+
+    def _make_configured(self) -> dict[str, Client]:
+        clients: dict[str, Client] = {}
+        mistakes: list[str] = []
+        for index, settings in enumerate(self._settings.clients):
+            try:
+                clients[settings.client_id] = self._make(settings, f"clients[{index}]")
+            except ConfigurationError as error:
+                mistakes += error.mistakes
+        if mistakes:
+            raise ConfigurationError(*mistakes)
+        return clients
+
+    def _make(self, settings: ClientSettings, where: str, *, strict_plugins: bool = True) -> Client:
+        try:
+            plugin_settings = self._read_plugin_settings(settings.plugins, where)
+        except ConfigurationError:
+            if strict_plugins:
+                raise
+            # A plugin was switched off, or its settings changed, since this client was stored: the safe defaults.
+            plugin_settings = self._read_plugin_settings({}, where)
+        secret_hash = self._secret_hash(settings, where)
+        return Client(
+            client_id=settings.client_id,
+            name=settings.client_name or settings.client_id,
+            secret_hash=secret_hash,
+            secret_expires_at=settings.client_secret_expires_at,
+            redirect_uris=frozenset(settings.redirect_uris),
+            grant_types=frozenset(settings.grant_types),
+            scope=split_scope(settings.scope),
+            authentication_method=settings.token_endpoint_auth_method,
+            settings=settings,
+            plugin_settings=plugin_settings,
+            metadata=_metadata(settings),
+        )
+
+    def _secret_hash(self, settings: ClientSettings, where: str) -> str | None:
+        if settings.client_secret is not None:
+            return hash_client_secret(settings.client_secret.get_secret_value())
+        if settings.client_secret_file is not None:
+            path = self._settings.path(settings.client_secret_file)
+            try:
+                lines = path.read_text("utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "not UTF-8"
+                raise ConfigurationError(f"{where}.client_secret_file: {path} cannot be read: {why}") from None
+            if not lines or not lines[0].strip():
+                raise ConfigurationError(f"{where}.client_secret_file: {path} is empty")
+            return hash_client_secret(lines[0].strip())
+        return settings.client_secret_hash
+
+    # The mapping that pyop knows as `clients`.
+
+    def __getitem__(self, client_id: str) -> Mapping[str, Any]:
+        client = self.find(client_id)
+        if client is None:
+            raise KeyError(client_id)
+        return client.metadata
+
+    def __contains__(self, client_id: object) -> bool:
+        return isinstance(client_id, str) and self.find(client_id) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._configured
+        if self._store is not None:
+            yield from (client.client_id for client in self.stored())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _metadata(settings: ClientSettings) -> dict[str, Any]:
+    hidden = {"client_secret", "client_secret_file", "client_secret_hash", "plugins"}
+    return settings.model_dump(mode="json", exclude=hidden, exclude_none=True)

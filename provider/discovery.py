@@ -1,0 +1,51 @@
+"""What this provider says of itself (OpenID Connect Discovery 1.0, 3; RFC 8414 2): exactly what is switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .openid_provider import OpenIDProvider
+
+
+def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
+    """The members of both discovery documents. Raises ConfigurationError where two plugins give one member."""
+    settings = provider.settings
+    metadata: dict[str, Any] = {"issuer": settings.issuer}
+    for endpoint in provider.endpoints:
+        if endpoint.metadata:
+            metadata[endpoint.metadata] = provider.url(endpoint.name)
+    metadata |= {
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(provider.response_modes),
+        "grant_types_supported": list(provider.token_grants),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
+        "scopes_supported": list(provider.scope_claims.scopes_supported),
+        "claims_supported": ["sub", *provider.scope_claims.claims_supported],
+        "claim_types_supported": ["normal"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "token_endpoint_auth_methods_supported": provider.client_authentication.methods_supported,
+        # Where the specification's default would claim more than is there, it is said explicitly.
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "require_request_uri_registration": False,
+    }
+    for name, given in provider.plugins.each("metadata"):
+        _add(metadata, given, name)
+    return metadata
+
+
+def _add(metadata: dict[str, Any], given: Mapping[str, Any], plugin: str) -> None:
+    for member, value in given.items():
+        present = metadata.get(member)
+        if present is None:
+            metadata[member] = value
+        elif isinstance(present, list) and isinstance(value, list):
+            metadata[member] = list(dict.fromkeys([*present, *value]))
+        else:
+            raise ConfigurationError(f"plugins.{plugin}: the metadata member {member} is there already")

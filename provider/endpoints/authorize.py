@@ -1,0 +1,113 @@
+"""The authorization endpoint (RFC 6749 3.1, OpenID Connect Core 3.1.2), and the way back to it from our own pages."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import falcon
+
+from ..authorization import Redirect
+from ..browser import Browser
+from ..errors import UnprovenRedirect
+from ..parameters import Parameters
+from ..routes import Resource
+from ..visits import VisitLost
+from .answering import redirect, set_cookies
+
+_PARAMETERS = [
+    {"name": "client_id", "in": "query", "schema": {"type": "string"}},
+    {"name": "redirect_uri", "in": "query", "schema": {"type": "string"}},
+    {"name": "response_type", "in": "query", "schema": {"type": "string", "enum": ["code"]}},
+    {"name": "scope", "in": "query", "schema": {"type": "string"}},
+    {"name": "state", "in": "query", "schema": {"type": "string"}},
+    {"name": "nonce", "in": "query", "schema": {"type": "string"}},
+    {"name": "code_challenge", "in": "query", "schema": {"type": "string"}},
+    {"name": "code_challenge_method", "in": "query", "schema": {"type": "string", "enum": ["S256"]}},
+    {"name": "prompt", "in": "query", "schema": {"type": "string"}},
+    {"name": "max_age", "in": "query", "schema": {"type": "integer"}},
+    {"name": "id_token_hint", "in": "query", "schema": {"type": "string"}},
+]
+_ANSWERS = {
+    "303": {"description": "To the login page, or back to the app with a code or an error."},
+    "400": {"$ref": "#/components/responses/Page"},
+    "413": {"$ref": "#/components/responses/Page"},
+    "414": {"$ref": "#/components/responses/Page"},
+    "415": {"$ref": "#/components/responses/Page"},
+    "503": {"$ref": "#/components/responses/Page"},
+}
+
+
+class AuthorizationResource(Resource):
+    """Reads the request, lets the provider answer, and redirects."""
+
+    for_people = True
+    openapi = {
+        "get": {"summary": "Ask a person to log in (RFC 6749 4.1.1)", "parameters": _PARAMETERS, "responses": _ANSWERS},
+        "post": {
+            "summary": "The same, by form (OpenID Connect Core 3.1.2.1)",
+            "requestBody": {"$ref": "#/components/requestBodies/Form"},
+            "responses": _ANSWERS,
+        },
+    }
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """RFC 6749 3.1: the parameters are in the query."""
+        self._answer(req, resp, self.reader.query(req), self.reader.browser(req))
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """OpenID Connect Core 3.1.2.1: the parameters are in a form.
+
+        A form of another site comes without our SameSite=Lax cookies: it is sent on to GET, which has them.
+        """
+        parameters = self.reader.form(req)
+        browser = self.reader.browser(req)
+        if not browser.cookies and not parameters.problems and not parameters.multiple:
+            query = urlencode(parameters)
+            if len(query) <= self.provider.settings.http.query_limit:
+                redirect(resp, f"{self.provider.url('authorization')}?{query}")
+                return
+        self._answer(req, resp, parameters, browser)
+
+    def _answer(self, req: falcon.Request, resp: falcon.Response, parameters: Parameters, browser: Browser) -> None:
+        req.context.log.grant = "authorization"
+        answer = self.provider.authorization.answer(parameters, browser)
+        finish(req, resp, answer, browser, secure=self.provider.cookie_names.secure)
+
+
+class ResumeResource(Resource):
+    """Where our own pages send the browser when they are done: the request goes on, checked from the start."""
+
+    for_people = True
+    openapi = {
+        "get": {
+            "summary": "Go on after a page of this provider",
+            "parameters": [{"name": "request", "in": "query", "required": True, "schema": {"type": "string"}}],
+            "responses": {key: value for key, value in _ANSWERS.items() if key not in ("413", "415")},
+        }
+    }
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Opens the sealed request of this browser."""
+        req.context.log.grant = "authorization"
+        browser = self.reader.browser(req)
+        try:
+            visit = self.provider.visits.open(self.reader.query(req).get("request", ""), browser)
+        except VisitLost:
+            raise UnprovenRedirect(
+                "this login was begun too long ago, or in another browser: go back to the app and start again"
+            ) from None
+        answer = self.provider.authorization.answer(visit.parameters, browser, started_at=visit.started_at)
+        finish(req, resp, answer, browser, secure=self.provider.cookie_names.secure)
+
+
+def finish(req: falcon.Request, resp: falcon.Response, answer: Redirect, browser: Browser, *, secure: bool) -> None:
+    """Send the browser on its way, and note what became of the request."""
+    log = req.context.log
+    log.client_id = answer.client_id
+    log.outcome = "interaction" if answer.interaction else "redirect"
+    if answer.error is not None:
+        log.error, log.hint = answer.error.error, answer.error.hint
+    redirect(resp, answer.location)
+    set_cookies(resp, browser, secure=secure)
+
+

@@ -1,0 +1,117 @@
+"""Reading a request: one function for queries, one for forms, the same limits for all endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from ipaddress import ip_address, ip_network
+
+import falcon
+
+from ..browser import Browser
+from ..errors import InvalidRequest, RequestTooLarge
+from ..parameters import Parameters, parse_parameters
+from ..settings import HTTPSettings
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class QueryTooLong(InvalidRequest):
+    """The query is over the limit; nothing of it was looked at (RFC 9110 15.5.15)."""
+
+    status = 414
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body is not a form (RFC 6749 4.1.3)."""
+
+    status = 415
+
+
+class Reader:
+    """Reads queries, forms and browsers within the operator's limits."""
+
+    def __init__(self, settings: HTTPSettings, repeatable: Collection[str]) -> None:
+        self._settings = settings
+        self._repeatable = repeatable
+        self._proxies = [ip_network(network) for network in settings.trusted_proxies]
+
+    def query(self, req: falcon.Request) -> Parameters:
+        """The parameters of the query. Raises QueryTooLong, InvalidRequest."""
+        query = req.query_string
+        if len(query) > self._settings.query_limit:
+            raise QueryTooLong(f"the query is longer than {self._settings.query_limit} bytes")
+        return self._parse(_wsgi_bytes(query))
+
+    def form(self, req: falcon.Request) -> Parameters:
+        """The parameters of a form body. Raises RequestTooLarge, UnsupportedMediaType, InvalidRequest."""
+        media_type, _, charset = (req.content_type or "").partition(";")
+        if media_type.strip().lower() != FORM:
+            raise UnsupportedMediaType(f"the body must be {FORM}")
+        if charset and charset.replace(" ", "").strip('"').lower() not in ("charset=utf-8", 'charset="utf-8'):
+            raise UnsupportedMediaType("the body must be UTF-8")
+        return self._parse(self._body(req))
+
+    def form_only(self, req: falcon.Request) -> Parameters:
+        """A form to a back-channel endpoint: nothing in the query, nothing repeated (RFC 6749 3.2)."""
+        if req.query_string:
+            raise InvalidRequest("parameters belong in the body, not in the query")
+        parameters = self.form(req)
+        parameters.refuse_problems()
+        return parameters
+
+    def browser(self, req: falcon.Request) -> Browser:
+        """Who is in front of us."""
+        return Browser(
+            cookies=_cookies(req.get_header("Cookie")),
+            remote_address=self.remote_address(req),
+            user_agent=(req.get_header("User-Agent") or "")[:256],
+            accept_language=(req.get_header("Accept-Language") or "")[:256],
+        )
+
+    def remote_address(self, req: falcon.Request) -> str:
+        """The client's address: the last one in X-Forwarded-For that is not a trusted proxy's, if the peer is one."""
+        address: str = req.remote_addr
+        forwarded = [part.strip() for part in (req.get_header("X-Forwarded-For") or "").split(",") if part.strip()]
+        while forwarded and self._trusted(address):
+            address = forwarded.pop()
+        return address
+
+    def _trusted(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+    def _body(self, req: falcon.Request) -> bytes:
+        limit = self._settings.body_limit
+        if (req.content_length or 0) > limit:
+            raise RequestTooLarge(f"the body is larger than {limit} bytes")
+        # Not bounded_stream: it reads nothing of a chunked body.
+        body: bytes = req.stream.read(limit + 1)
+        if len(body) > limit:
+            raise RequestTooLarge(f"the body is larger than {limit} bytes")
+        return body
+
+    def _parse(self, encoded: bytes) -> Parameters:
+        return parse_parameters(encoded, limit=self._settings.parameter_limit, repeatable=self._repeatable)
+
+
+def _wsgi_bytes(text: str) -> bytes:
+    """The bytes behind a WSGI string (PEP 3333); some servers decode them as UTF-8 instead."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
+
+
+def _cookies(header: str | None) -> dict[str, str]:
+    """The cookies of a request; of one that is there twice, the first, which has the longer path (RFC 6265 5.4)."""
+    cookies: dict[str, str] = {}
+    for pair in (header or "").split(";"):
+        name, equals, value = pair.strip(" ").partition("=")
+        if equals:
+            cookies.setdefault(name, value)
+    return cookies
+
+

@@ -1,0 +1,55 @@
+"""A grant: the record of one authorization. Codes, access and refresh tokens carry it, so that each costs one read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who allowed which client what, when and how."""
+
+    client_id: str
+    subject: str
+    scope: tuple[str, ...]
+    """All that was granted; a token may have less."""
+    username: str | None = None
+    """None where a client acts for itself (RFC 6749 4.4)."""
+    session_id: str | None = None
+    """The browser session that it came from (`sid`)."""
+    nonce: str | None = None
+    auth_time: float | None = None
+    """Seconds since the epoch of the login."""
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    granted_at: float = 0.0
+    """Seconds since the epoch; the absolute lifetime of refresh tokens counts from here."""
+    grant_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """The authorization request's parameters: with the code only."""
+
+    @property
+    def offline(self) -> bool:
+        """Whether it outlives the session (OpenID Connect Core 11)."""
+        return "offline_access" in self.scope
+
+    @property
+    def openid(self) -> bool:
+        return "openid" in self.scope
+
+    def without_parameters(self) -> Self:
+        """The grant as tokens carry it."""
+        return replace(self, parameters={})
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the store; what is empty is left out."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, (), {}, "")}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """From the store."""
+        listed = {name: tuple(value[name]) for name in ("scope", "amr") if name in value}
+        return cls(**{"scope": (), **value, **listed})

@@ -1,0 +1,57 @@
+"""The ID token (OpenID Connect Core 2): claims from plugins, under those that are the provider's own, signed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from .clients import Client
+from .grants import Grant
+from .keyring import KeyRing
+from .plugin_registry import PluginRegistry
+from .users import User
+
+
+class IDTokens:
+    """Makes ID tokens for code exchange and refresh."""
+
+    def __init__(
+        self, plugins: PluginRegistry, keyring: KeyRing, *, issuer: str, lifetime: int, algorithms: Sequence[str]
+    ) -> None:
+        self._plugins = plugins
+        self._keyring = keyring
+        self._issuer = issuer
+        self._lifetime = lifetime
+        self._algorithms = algorithms
+
+    def issue(
+        self,
+        grant: Grant,
+        client: Client,
+        user: User,
+        scope: tuple[str, ...],
+        access_token: str | None,
+        *,
+        refreshed: bool = False,
+    ) -> str:
+        """A signed ID token. `refreshed`: it comes with a refresh (OpenID Connect Core 12.2)."""
+        algorithm = client.settings.id_token_signed_response_alg or self._algorithms[0]
+        claims = self._plugins.merge(
+            "id_token_claims",
+            grant=grant,
+            client=client,
+            user=user,
+            scope=scope,
+            access_token=access_token,
+            algorithm=algorithm,
+            refreshed=refreshed,
+        )
+        now = int(time.time())
+        claims |= {
+            "iss": self._issuer,
+            "sub": grant.subject,
+            "aud": client.client_id,
+            "exp": now + self._lifetime,
+            "iat": now,
+        }
+        return self._keyring.sign(algorithm, claims)

@@ -1,0 +1,253 @@
+"""The provider: everything that a request needs, put together once from the configuration and its plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from .authorization import Authorization, add_query
+from .browser import CookieNames
+from .client_authentication import ClientAuthentication
+from .clients import CLIENTS, Client, ClientRegistry
+from .code_exchange import CodeExchange
+from .configuration import no_such, read_settings
+from .discovery import build_metadata
+from .errors import ConfigurationError, InvalidGrant, UnauthorizedClient, UnsupportedGrantType
+from .grants import Grant
+from .hooks import Event, GrantHandler, ResponseMode, TokenRequest, TokenResponse
+from .id_token import IDTokens
+from .keyring import SIGNING_KEYS, KeyRing, holds_keys
+from .parameters import Parameters
+from .plugin_registry import PluginRegistry
+from .pyop_interface import PyopInterface
+from .request_log import report_defect
+from .routes import CORE_ENDPOINTS, Endpoint
+from .scopes import ScopeClaims
+from .sealing import Sealer, make_secret_file, read_secret_file
+from .settings import ClientSettings, Settings
+from .store import make_store
+from .token_refresh import TokenRefresh
+from .tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS, NewToken, Tokens
+from .userinfo import userinfo
+from .users import USERS, User, UserRegistry
+from .visits import Visits
+
+CORE_COLLECTIONS = (SIGNING_KEYS, CLIENTS, USERS, AUTHORIZATION_CODES, ACCESS_TOKENS, REFRESH_TOKENS)
+
+
+class OpenIDProvider(PyopInterface):
+    """A pyop `Provider` whose every public method works as before, on top of this package.
+
+    Making one reads no store and starts no thread, so that `creance check` can do it; `start` does. There is no global
+    state: two providers can live in one process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Build it from settings. Raises ConfigurationError with all mistakes that can be seen without a store."""
+        self.settings = settings
+        self.plugins = PluginRegistry(settings)
+        self.clients = ClientRegistry(settings, self.plugins.read_client_settings)
+        self.users = UserRegistry(settings)
+        self.scope_claims = ScopeClaims(settings.extra_scopes)
+        self.cookie_names = CookieNames(settings.issuer)
+        try:
+            self.store = make_store(
+                settings.store.uri.get_secret_value(), folder=settings.folder, timeout=settings.store.timeout
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"store.uri: {error}") from None
+        self.client_authentication = ClientAuthentication(
+            self.clients, self.plugins.merge_tables("client_authentication_methods")
+        )
+        self.response_modes: dict[str, ResponseMode] = {"query": add_query} | self.plugins.merge_tables(
+            "response_modes"
+        )
+        self.repeatable_parameters = frozenset(self.plugins.listed("repeatable_parameters"))
+        self.endpoints = self._build_endpoints()
+        self._urls = {endpoint.name: settings.issuer + endpoint.path for endpoint in self.endpoints}
+        self._plugin_grants: Mapping[str, GrantHandler] = self.plugins.merge_tables("grants")
+        self.token_grants: dict[str, GrantHandler] = {
+            "authorization_code": self._not_started,
+            "refresh_token": self._not_started,
+            **self._plugin_grants,
+        }
+        self.metadata = build_metadata(self)
+        self._refuse_unknown_names()
+        self.started = False
+
+    @classmethod
+    def from_config(cls, configuration: str | Path | Settings) -> Self:
+        """The provider of a configuration file. Raises ConfigurationError."""
+        return cls(configuration if isinstance(configuration, Settings) else read_settings(configuration))
+
+    def prepare(self) -> None:
+        """Make what a first start needs: the database, the secret, the keys. Once, by the parent of the workers.
+
+        Raises ConfigurationError, StoreUnavailable, StoreRefused.
+        """
+        path = self.settings.path(self.settings.keys.secret_file)
+        self.store.open(self._collections())
+        try:
+            if not path.exists() and not holds_keys(self.store):
+                make_secret_file(path)
+            self.start()
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Open the store, read the keys, start the plugins. In the process that serves, never before a fork.
+
+        Raises ConfigurationError, StoreUnavailable, StoreRefused.
+        """
+        if self.started:
+            return
+        self.store.open(self._collections())
+        settings = self.settings
+        self.sealer = Sealer(read_secret_file(settings.path(settings.keys.secret_file)), settings.issuer)
+        self.keyring = KeyRing(
+            self.store,
+            self.sealer,
+            issuer=settings.issuer,
+            algorithms=settings.keys.algorithms,
+            longest_token=settings.lifetimes.id_token,
+            ahead=settings.lifetimes.discovery,
+        )
+        self.keyring.start()
+        self.clients.start(self.store)
+        self.users.start(self.store)
+        self.tokens = Tokens(settings, self.store, self.sealer)
+        self.id_tokens = IDTokens(
+            self.plugins,
+            self.keyring,
+            issuer=settings.issuer,
+            lifetime=settings.lifetimes.id_token,
+            algorithms=settings.keys.algorithms,
+        )
+        self.visits = Visits(
+            self.sealer,
+            self.cookie_names,
+            lifetime=settings.lifetimes.authorization_request,
+            resume_url=self.url("resume"),
+        )
+        self.authorization = Authorization(self)
+        self.token_grants |= {"authorization_code": CodeExchange(self), "refresh_token": TokenRefresh(self)}
+        self.start_pyop_interface()
+        for plugin in self.plugins.plugins.values():
+            plugin.provider = self
+            plugin.start(self)
+        self.started = True
+
+    def stop(self) -> None:
+        """Stop the plugins and let go of the store."""
+        if self.started:
+            for plugin in self.plugins.plugins.values():
+                plugin.stop()
+        self.started = False
+        self.store.close()
+
+    def url(self, endpoint: str) -> str:
+        """The URL of an endpoint by its name: from the issuer, never from what a request says of its host."""
+        return self._urls[endpoint]
+
+    # What the token endpoint does.
+
+    def token(self, parameters: Parameters, headers: Mapping[str, str]) -> TokenResponse:
+        """RFC 6749 3.2: prove the client, ask its grant. Raises OAuthError."""
+        client = self.client_authentication.authenticate(parameters, headers)
+        return self.token_for(client, parameters)
+
+    def token_for(self, client: Client, parameters: Parameters) -> TokenResponse:
+        """The token response for a client that has proven who it is. Raises OAuthError."""
+        grant_type = parameters.required("grant_type")
+        handler = self.token_grants.get(grant_type)
+        if handler is None:
+            raise UnsupportedGrantType("this grant_type is not supported")
+        if grant_type not in client.grant_types:
+            raise UnauthorizedClient("the client is not registered for this grant_type")
+        request = TokenRequest(client, grant_type, parameters)
+        self.plugins.hook.check_token_request(request=request)
+        return handler(request)
+
+    def userinfo_response(self, access_token: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """OpenID Connect Core 5.3. Raises InvalidToken, InsufficientScope."""
+        return userinfo(self, access_token, headers)
+
+    # What grants share, those of plugins too.
+
+    def active_user(self, grant: Grant) -> User:
+        """The grant's user. Raises InvalidGrant where they are gone or disabled."""
+        user = self.users.find(grant.username) if grant.username is not None else None
+        if user is None or user.disabled:
+            raise InvalidGrant("the grant is no longer valid", hint="the user is gone or disabled")
+        return user
+
+    def new_access_token(self, grant: Grant, client: Client, scope: tuple[str, ...]) -> NewToken:
+        """An access token with the claims that plugins keep with it; not yet written."""
+        claims = self.plugins.merge("access_token_claims", grant=grant, client=client, scope=scope)
+        return self.tokens.new_access_token(grant, scope, claims=claims)
+
+    def token_members(self, access: NewToken) -> TokenResponse:
+        """RFC 6749 5.1: what every token response has."""
+        return {
+            "access_token": access.value,
+            "token_type": "Bearer",
+            "expires_in": self.settings.lifetimes.access_token,
+            "scope": " ".join(access.token.scope),
+        }
+
+    def happened(self, event: Event) -> None:
+        """Tell the plugins. What one of them raises is logged and changes nothing."""
+        try:
+            self.plugins.hook.event(event=event)
+        except Exception as error:  # noqa: BLE001
+            report_defect(f"event {event.name}", error)
+
+    def check_client(self, settings: ClientSettings, where: str) -> list[str]:
+        """What a client's registration names that is not switched on here, a line each."""
+        mistakes = []
+        methods = self.client_authentication.methods_supported
+        if settings.token_endpoint_auth_method not in methods:
+            near = no_such("method", settings.token_endpoint_auth_method, methods)
+            mistakes.append(f"{where}.token_endpoint_auth_method: {near}")
+        for index, grant_type in enumerate(settings.grant_types):
+            if grant_type not in self.token_grants:
+                near = no_such("grant (is its plugin on?)", grant_type, self.token_grants)
+                mistakes.append(f"{where}.grant_types[{index}]: {near}")
+        algorithm = settings.id_token_signed_response_alg
+        if algorithm is not None and algorithm not in self.settings.keys.algorithms:
+            mistakes.append(f"{where}.id_token_signed_response_alg: {algorithm} is not among keys.algorithms")
+        return mistakes
+
+    def _collections(self) -> list[Any]:
+        return [*CORE_COLLECTIONS, *self.plugins.listed("collections")]
+
+    def _build_endpoints(self) -> list[Endpoint]:
+        endpoints: list[Endpoint] = [*CORE_ENDPOINTS, *self.plugins.listed("endpoints")]
+        names = [endpoint.name for endpoint in endpoints]
+        if unknown := [name for name in self.settings.endpoints if name not in names]:
+            raise ConfigurationError(
+                *(f"endpoints.{name}: {no_such('endpoint (is its plugin on?)', name, names)}" for name in unknown)
+            )
+        placed = [endpoint.at(self.settings.endpoints.get(endpoint.name, endpoint.path)) for endpoint in endpoints]
+        paths = [endpoint.path for endpoint in placed]
+        if twice := sorted({path for path in paths if paths.count(path) > 1}):
+            raise ConfigurationError(f"endpoints: two of them are at {', '.join(twice)}")
+        return placed
+
+    def _refuse_unknown_names(self) -> None:
+        mistakes = []
+        for index, settings in enumerate(self.settings.clients):
+            mistakes += self.check_client(settings, f"clients[{index}]")
+        subjects = {user.subject for user in self.users.configured()}
+        for index, settings in enumerate(self.settings.clients):
+            if settings.client_id in subjects:
+                mistakes.append(f"clients[{index}].client_id: is the sub of a user")
+        if mistakes:
+            raise ConfigurationError(*mistakes)
+
+    @staticmethod
+    def _not_started(request: TokenRequest) -> TokenResponse:
+        raise RuntimeError("the provider was not started")
+
+

@@ -1,0 +1,128 @@
+"""Finds plugins by entry point, builds those that the configuration names, and calls their hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+
+from .configuration import explain, no_such
+from .errors import ConfigurationError, ServerError
+from .hooks import Hooks
+from .plugin import Plugin, PluginSettings
+from .settings import Settings
+
+AnyPlugin = Plugin[Any, Any]
+GROUP = "creance.plugins"
+
+
+def installed_plugins() -> dict[str, type[AnyPlugin]]:
+    """All installed plugins by name, ours and strangers' alike."""
+    return {point.name: point.load() for point in entry_points(group=GROUP)}
+
+
+class PluginRegistry:
+    """The plugins that are on, in the order of the configuration: those that are on without being named come first."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build them. Raises ConfigurationError for unknown names, wrong settings and misspelt hooks."""
+        self._manager = pluggy.PluginManager("creance")
+        self._manager.add_hookspecs(Hooks)
+        self.plugins = {plugin.name: plugin for plugin in self._build(settings)}
+        for plugin in reversed(self.plugins.values()):  # pluggy calls the last registered first
+            self._manager.register(plugin, plugin.name)
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            name = error.plugin.name if isinstance(error.plugin, Plugin) else "?"
+            raise ConfigurationError(f"plugins.{name}: {error}") from None
+        self.hook = self._manager.hook
+
+    def read_client_settings(
+        self, tables: Mapping[str, Mapping[str, Any]], where: str
+    ) -> Mapping[str, PluginSettings]:
+        """A client's settings for each plugin that is on. Raises ConfigurationError with the place of each mistake."""
+        mistakes: list[str] = []
+        for name in tables:
+            if name not in self.plugins:
+                mistakes.append(f"{where}.plugins.{name}: {no_such('plugin switched on', name, self.plugins)}")
+        typed: dict[str, PluginSettings] = {}
+        for name, plugin in self.plugins.items():
+            model = plugin.client_settings_type
+            try:
+                typed[name] = model.model_validate(tables.get(name, {}))
+            except ValidationError as error:
+                mistakes += explain(error, model, f"{where}.plugins.{name}")
+        if mistakes:
+            raise ConfigurationError(*mistakes)
+        return typed
+
+    def merge(self, hook: str, **arguments: Any) -> dict[str, Any]:
+        """The members that plugins give at a hook, in one mapping. Raises ServerError, with a hint that names both,
+        where two give the same.
+        """
+        merged: dict[str, Any] = {}
+        for given in getattr(self.hook, hook)(**arguments):
+            if not merged.keys().isdisjoint(given):
+                raise ServerError("the provider is misconfigured", hint=self._who_collides(hook, arguments))
+            merged.update(given)
+        return merged
+
+    def merge_tables(self, hook: str) -> dict[str, Any]:
+        """The entries that plugins give at start-up. Raises ConfigurationError where two give the same."""
+        merged: dict[str, Any] = {}
+        for name, given in self.each(hook):
+            if taken := merged.keys() & given.keys():
+                raise ConfigurationError(f"plugins.{name}: {hook} {', '.join(sorted(taken))} is another plugin's")
+            merged.update(given)
+        return merged
+
+    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """What each plugin answers at a hook, with its name: at start-up, and to name who was wrong."""
+        for name, plugin in self.plugins.items():
+            others = [other for other in self.plugins.values() if other is not plugin]
+            caller = self._manager.subset_hook_caller(hook, others)
+            for answer in caller(**arguments):
+                yield name, answer
+
+    def listed(self, hook: str) -> list[Any]:
+        """The items that all plugins list at a hook, in one list."""
+        return [item for _, items in self.each(hook) for item in items]
+
+    def _who_collides(self, hook: str, arguments: Mapping[str, Any]) -> str:
+        givers: dict[str, str] = {}
+        for name, given in self.each(hook, **arguments):
+            for member in given:
+                if member in givers:
+                    return f"{hook}: the plugins {givers[member]} and {name} both give {member}"
+                givers[member] = name
+        return f"{hook}: two plugins give the same member"
+
+    @staticmethod
+    def _build(settings: Settings) -> Sequence[AnyPlugin]:
+        installed = installed_plugins()
+        unnamed = [name for name, cls in installed.items() if cls.default_on and name not in settings.plugins]
+        plugins: list[AnyPlugin] = []
+        mistakes: list[str] = []
+        for name in (*sorted(unnamed), *settings.plugins):
+            table = dict(settings.plugins.get(name, {}))
+            if name not in installed:
+                mistakes.append(f"plugins.{name}: {no_such('plugin installed', name, installed)}")
+                continue
+            enabled = table.pop("enabled", True)
+            if not isinstance(enabled, bool):
+                mistakes.append(f"plugins.{name}.enabled: must be true or false")
+                continue
+            if not enabled:
+                continue
+            model = installed[name].settings_type
+            try:
+                plugins.append(installed[name](name, model.model_validate(table)))
+            except ValidationError as error:
+                mistakes += explain(error, model, f"plugins.{name}")
+        if mistakes:
+            raise ConfigurationError(*mistakes)
+        return plugins

@@ -1,0 +1,47 @@
+"""One line for each request, by structlog: JSON for machines, a readable form on a terminal.
+
+What is logged is named one by one. Secrets, codes, tokens, cookies, passwords and queries have no way in.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from .settings import LogSettings
+
+logger: Any = structlog.get_logger("creance")
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """What is learnt about a request while it is handled."""
+
+    request_id: str
+    started: float
+    client_id: str | None = None
+    grant: str | None = None
+    error: str | None = None
+    hint: str | None = None
+    outcome: str | None = None
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Set up structlog for this process."""
+    console = settings.format == "console" or (settings.format == "auto" and sys.stdout.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), renderer],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+def report_defect(where: str, error: BaseException) -> None:
+    """An exception that nobody expected: its type and where it was, never its message or any value."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("defect", where=where, type=type(error).__name__, frames=frames[-8:])

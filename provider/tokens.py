@@ -1,0 +1,233 @@
+"""Codes, access tokens and refresh tokens: made, read, rotated and revoked in the store.
+
+The order of a token request (RFC 6749 4.1.3, 6): check, sign, insert what nobody holds yet, redeem last. The redemption
+is the commit point, so there are never two winners, and nothing lives that was issued from a replayed code. Revoking a
+grant deletes codes and refresh tokens first and access tokens second: who is redeeming at that moment loses, or has
+inserted everything before.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .grants import Grant
+from .sealing import Sealer
+from .settings import Settings
+from .store import (
+    Collection,
+    Document,
+    Operation,
+    Store,
+    bearer_key,
+    delete,
+    ensure,
+    insert,
+    redeem,
+)
+from .store import replace as replace_document
+
+AUTHORIZATION_CODES = Collection("authorization_codes", ("grant_id", "session_id", "subject"))
+ACCESS_TOKENS = Collection("access_tokens", ("grant_id", "session_id", "subject"))
+REFRESH_TOKENS = Collection("refresh_tokens", ("grant_id", "session_id", "subject"))
+
+_SUCCESSOR = "refresh token successor"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as the store has it."""
+
+    kind: str
+    """`authorization_code`, `access_token` or `refresh_token`."""
+    grant: Grant
+    scope: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    """Seconds since the epoch."""
+    audience: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """What plugins keep with it (`access_token_claims`)."""
+    document: Document | None = None
+
+    @property
+    def redeemed_at(self) -> float | None:
+        """When it was spent; None while it is not."""
+        return self.document.redeemed_at if self.document else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token that is about to be issued: its value for the client, and the operation that makes it real."""
+
+    value: str
+    token: Token
+    operation: Operation
+
+
+class Tokens:
+    """The one place that knows how codes and tokens are kept."""
+
+    def __init__(self, settings: Settings, store: Store, sealer: Sealer) -> None:
+        self._lifetimes = settings.lifetimes
+        self._store = store
+        self._sealer = sealer
+
+    # Made, and not yet real: `operation` goes into the one write of the request.
+
+    def new_code(self, grant: Grant) -> NewToken:
+        """An authorization code of 256 bits (RFC 6749 10.10)."""
+        return self._new("authorization_code", AUTHORIZATION_CODES, grant, self._lifetimes.authorization_code)
+
+    def new_access_token(
+        self, grant: Grant, scope: tuple[str, ...], audience: tuple[str, ...] = (), claims: Mapping[str, Any] | None = None
+    ) -> NewToken:
+        """An opaque access token of 256 bits."""
+        return self._new(
+            "access_token",
+            ACCESS_TOKENS,
+            grant.without_parameters(),
+            self._lifetimes.access_token,
+            scope=scope,
+            audience=audience,
+            claims=claims,
+        )
+
+    def new_refresh_token(self, grant: Grant) -> NewToken:
+        """The first refresh token of a grant."""
+        return self._new_refresh_token(secrets.token_urlsafe(32), grant, shared=False)
+
+    def successor_of(self, presented: str, grant: Grant) -> NewToken:
+        """The refresh token that follows the presented one: derived from it, so that a client whose answer was lost
+        gets the same one again.
+        """
+        return self._new_refresh_token(self._sealer.mac(_SUCCESSOR, presented), grant, shared=True)
+
+    def refresh_token_ends(self, grant: Grant) -> float:
+        """When a refresh token used now ends: idle time from now, and never beyond the absolute lifetime."""
+        return min(
+            time.time() + self._lifetimes.refresh_token, grant.granted_at + self._lifetimes.refresh_token_absolute
+        )
+
+    # Read.
+
+    def read_code(self, code: str) -> Token | None:
+        """The code as long as it is kept: look at `redeemed_at` and `expires_at`."""
+        return self._read(AUTHORIZATION_CODES, "authorization_code", code, kept=True)
+
+    def read_access_token(self, value: str) -> Token | None:
+        """The access token, if it is valid now."""
+        return self._read(ACCESS_TOKENS, "access_token", value)
+
+    def read_refresh_token(self, value: str) -> Token | None:
+        """The refresh token as long as it is kept: look at `redeemed_at` and `expires_at`."""
+        return self._read(REFRESH_TOKENS, "refresh_token", value, kept=True)
+
+    def read_usable_refresh_token(self, value: str) -> Token | None:
+        """The refresh token, if it is valid now and unspent."""
+        return self._read(REFRESH_TOKENS, "refresh_token", value)
+
+    def read_unused_successor(self, presented: str) -> tuple[str, Token] | None:
+        """The successor of a spent refresh token with its value, if nobody has used it yet."""
+        for value in self._sealer.macs(_SUCCESSOR, presented):
+            document = self._store.get(REFRESH_TOKENS, bearer_key(value))
+            if document is not None:
+                return value, _token(document, "refresh_token")
+        return None
+
+    # Spend and end.
+
+    def redeem_code(self, code: str, *, keep_until: float) -> Operation:
+        """Spends a code; it is remembered until what was issued from it has ended."""
+        return redeem(AUTHORIZATION_CODES, bearer_key(code), keep_until)
+
+    def redeem_refresh_token(self, value: str, *, keep_until: float) -> Operation:
+        """Spends a refresh token; it is remembered until what was issued from it has ended."""
+        return redeem(REFRESH_TOKENS, bearer_key(value), keep_until)
+
+    def confirm_unused(self, token: Token, expires_at: float | None = None) -> Operation:
+        """The commit point of a refresh that spends nothing: fails when the token was used, changed or revoked since it
+        was read.
+        """
+        if token.document is None:
+            raise ValueError("the token was not read from the store")
+        return replace_document(REFRESH_TOKENS, token.document, token.document.value, expires_at)
+
+    def revoke_grant(self, grant_id: str) -> None:
+        """End all that a grant gave, in the order that lets nobody win meanwhile."""
+        for collection in (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS):
+            self._store.delete_where(collection, "grant_id", grant_id)
+
+    def revoke_access_token(self, value: str) -> None:
+        """End one access token."""
+        self._store.write([delete(ACCESS_TOKENS, bearer_key(value))])
+
+    def end_session(self, session_id: str) -> None:
+        """End what a session gave; what has offline_access stays (OpenID Connect Core 11)."""
+        for collection in (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS):
+            self._store.delete_where(collection, "session_id", session_id)
+
+    def end_subject(self, subject: str) -> None:
+        """End all that was given for a person, or for a client that acts for itself."""
+        for collection in (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS):
+            self._store.delete_where(collection, "subject", subject)
+
+    def _new_refresh_token(self, value: str, grant: Grant, *, shared: bool) -> NewToken:
+        lifetime = self.refresh_token_ends(grant) - time.time()
+        return self._new(
+            "refresh_token", REFRESH_TOKENS, grant.without_parameters(), lifetime, value=value, shared=shared
+        )
+
+    def _new(
+        self,
+        kind: str,
+        collection: Collection,
+        grant: Grant,
+        lifetime: float,
+        *,
+        value: str | None = None,
+        shared: bool = False,
+        scope: tuple[str, ...] | None = None,
+        audience: tuple[str, ...] = (),
+        claims: Mapping[str, Any] | None = None,
+    ) -> NewToken:
+        now = time.time()
+        value = value or secrets.token_urlsafe(32)
+        token = Token(kind, grant, scope or grant.scope, now, now + lifetime, audience, claims or {})
+        document = {
+            "kind": kind,
+            "grant_id": grant.grant_id,
+            "session_id": None if grant.offline else grant.session_id,
+            "subject": grant.subject,
+            "grant": grant.to_dict(),
+            "scope": token.scope,
+            "issued_at": now,
+            "audience": audience,
+            "claims": token.claims,
+        }
+        make = ensure if shared else insert
+        return NewToken(value, token, make(collection, bearer_key(value), document, token.expires_at))
+
+    def _read(self, collection: Collection, kind: str, value: str, *, kept: bool = False) -> Token | None:
+        read = self._store.get_kept if kept else self._store.get
+        document = read(collection, bearer_key(value))
+        return _token(document, kind) if document else None
+
+
+def _token(document: Document, kind: str) -> Token:
+    value = document.value
+    if value["kind"] != kind:  # cannot be, unless the store was tampered with
+        raise ValueError(f"a {value['kind']} where a {kind} belongs")
+    return Token(
+        kind=kind,
+        grant=Grant.from_dict(value["grant"]),
+        scope=tuple(value["scope"]),
+        issued_at=value["issued_at"],
+        expires_at=document.valid_until,
+        audience=tuple(value["audience"]),
+        claims=value["claims"],
+        document=document,
+    )

@@ -1,0 +1,30 @@
+"""Claims about the person that an access token speaks for (OpenID Connect Core 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import InsufficientScope, InvalidToken
+from .users import released_claims
+
+if TYPE_CHECKING:
+    from .openid_provider import OpenIDProvider
+
+
+def userinfo(provider: OpenIDProvider, access_token: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The claims of the token's scopes, and what plugins add. Raises InvalidToken, InsufficientScope."""
+    token = provider.tokens.read_access_token(access_token)
+    client = provider.clients.find(token.grant.client_id) if token else None
+    if token is None or client is None:
+        raise InvalidToken("the access token is unknown, expired or revoked")
+    if "openid" not in token.scope or token.grant.username is None:
+        raise InsufficientScope("the access token was not granted the scope openid")
+    user = provider.users.find(token.grant.username)
+    if user is None or user.disabled:
+        raise InvalidToken("the access token is unknown, expired or revoked", hint="the user is gone or disabled")
+    provider.plugins.hook.check_resource_request(token=token, headers=headers)
+    claims = released_claims(user, provider.scope_claims.claims_of(token.scope))
+    claims |= provider.plugins.merge("userinfo_claims", token=token, client=client, user=user)
+    claims["sub"] = token.grant.subject
+    return claims
