@@ -1,4 +1,4 @@
-"""The claims of ID tokens: about the login, about the request, and about the person (OpenID Connect Core 2, 3.1.3.6)."""
+"""The claims of ID tokens: about the login, the request and the person (OpenID Connect Core 2, 3.1.3.6)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import falcon
-
 from creance.provider import (
     Client,
     Endpoint,

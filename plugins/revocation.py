@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import falcon
-
 from creance.provider import (
     Client,
     Endpoint,

@@ -77,7 +77,7 @@ class Authorization:
             error = raised
         except StoreUnavailable as raised:
             error = TemporarilyUnavailable("the provider cannot answer now, try again later", hint=str(raised))
-        except Exception as raised:  # noqa: BLE001 - RFC 6749 4.1.2.1: a status 500 cannot be given by redirect
+        except Exception as raised:
             report_defect("authorization", raised)
             error = ServerError("the provider failed", hint=type(raised).__name__)
         location = self._respond(parameters, client, redirect_uri, error.to_dict())
@@ -114,7 +114,9 @@ class Authorization:
         self._hook.check_authorization_request(request=request, client=client)
         return request
 
-    def grant(self, request: AuthorizationRequest, authenticated: Authenticated, user: User, scope: tuple[str, ...]) -> str:
+    def grant(
+        self, request: AuthorizationRequest, authenticated: Authenticated, user: User, scope: tuple[str, ...]
+    ) -> str:
         """Record what was authorized, and answer its code (RFC 6749 4.1.2)."""
         grant = Grant(
             client_id=request.client.client_id,

@@ -65,7 +65,7 @@ def read_basic(authorization: str) -> tuple[str, str]:
     try:
         decoded = base64.b64decode(credentials.strip(" "), validate=True).decode("utf-8")
         client_id, colon, secret = decoded.partition(":")
-        if not colon:
+        if not colon or "\0" in decoded or "%00" in decoded:
             raise ValueError
         return unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
     except (binascii.Error, ValueError):

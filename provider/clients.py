@@ -15,8 +15,10 @@ from .cache import ReadThrough
 from .client_secrets import client_secret_matches, hash_client_secret
 from .errors import ConfigurationError, InvalidClient
 from .plugin import PluginSettings
+from .registration import ClientSettings
 from .scopes import split_scope
-from .settings import LOOPBACK_HOSTS, ClientSettings, Settings
+from .setting_types import LOOPBACK_HOSTS
+from .settings import Settings
 from .store import FOREVER, AlreadyExists, Collection, Store, delete, insert
 
 CLIENTS = Collection("clients")

@@ -11,7 +11,6 @@ from .grants import Grant
 from .hooks import Event, TokenRequest, TokenResponse
 from .store import AlreadyRedeemed, Operation, WriteRefused
 from .tokens import Token
-from .users import User
 
 if TYPE_CHECKING:
     from .openid_provider import OpenIDProvider
@@ -77,9 +76,7 @@ class CodeExchange:
 
     def _refresh_token_wanted(self, grant: Grant, client: Client) -> bool:
         """With offline_access, or where the client is configured so (OpenID Connect Core 11)."""
-        return "refresh_token" in client.grant_types and (
-            grant.offline or client.settings.always_issue_refresh_token
-        )
+        return "refresh_token" in client.grant_types and (grant.offline or client.settings.always_issue_refresh_token)
 
     def _commit(self, operations: list[Operation], grant: Grant) -> None:
         try:

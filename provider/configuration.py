@@ -58,7 +58,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _merge(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """The file's table with the environment over it, key by key."""
 
-    class Variables(BaseSettings, Settings):  # type: ignore[misc]
+    class Variables(BaseSettings, Settings):
         model_config = SettingsConfigDict(
             env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", case_sensitive=False
         )
@@ -71,7 +71,8 @@ def _merge(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
 
     source = EnvSettingsSource(Variables)
     source.env_vars = {key.lower(): value for key, value in environ.items() if key.upper() not in OTHER_VARIABLES}
-    return _over(table, source())
+    merged: dict[str, Any] = _over(table, source())
+    return merged
 
 
 def _over(below: Any, above: Any) -> Any:

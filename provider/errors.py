@@ -25,7 +25,7 @@ class ConfigurationError(Exception):
         self.mistakes = mistakes
 
 
-class OAuthError(pyop_exceptions.OAuthError):  # type: ignore[misc]
+class OAuthError(pyop_exceptions.OAuthError):
     """An error that the specification gives a code to (RFC 6749 4.1.2.1, 5.2 and the registry that they opened)."""
 
     error: ClassVar[str] = "server_error"
@@ -60,16 +60,14 @@ class RequestTooLarge(InvalidRequest):
     status = 413
 
 
-class InvalidClient(OAuthError, pyop_exceptions.InvalidClientAuthentication):  # type: ignore[misc]
+class InvalidClient(OAuthError, pyop_exceptions.InvalidClientAuthentication):
     """The client is unknown or did not prove who it is: one answer for both (RFC 6749 5.2)."""
 
     error = "invalid_client"
     status = 401
 
 
-class InvalidGrant(  # type: ignore[misc]
-    OAuthError, pyop_exceptions.InvalidAuthorizationCode, pyop_exceptions.InvalidRefreshToken
-):
+class InvalidGrant(OAuthError, pyop_exceptions.InvalidAuthorizationCode, pyop_exceptions.InvalidRefreshToken):
     """A code or refresh token is unknown, expired, spent, or somebody else's (RFC 6749 5.2)."""
 
     error = "invalid_grant"
@@ -93,7 +91,7 @@ class UnsupportedResponseType(OAuthError):
     error = "unsupported_response_type"
 
 
-class InvalidScope(OAuthError, pyop_exceptions.InvalidScope):  # type: ignore[misc]
+class InvalidScope(OAuthError, pyop_exceptions.InvalidScope):
     """The scope is malformed or more than may be granted (RFC 6749 4.1.2.1, 5.2)."""
 
     error = "invalid_scope"
@@ -119,9 +117,7 @@ class TemporarilyUnavailable(OAuthError):
     status = 503
 
 
-class InvalidToken(  # type: ignore[misc]
-    OAuthError, pyop_exceptions.InvalidAccessToken, pyop_exceptions.BearerTokenError
-):
+class InvalidToken(OAuthError, pyop_exceptions.InvalidAccessToken, pyop_exceptions.BearerTokenError):
     """The access token is unknown, expired or revoked (RFC 6750 3.1)."""
 
     error = "invalid_token"

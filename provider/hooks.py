@@ -1,4 +1,4 @@
-"""Every hook, in the order in which the life of a request meets it. Read from top to bottom, it is the map of a request.
+"""Every hook, in the order in which the life of a request meets it: the map of a request, from top to bottom.
 
 A plugin (`creance.provider.plugin.Plugin`) implements a hook by a method of the same name marked `@hookimpl`. It may
 leave out arguments that it does not need. Plugins are called in the order of the configuration. To refuse a request, a
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from .authorization_request import AuthorizationRequest
     from .browser import Browser
     from .clients import Client
-    from .routes import Endpoint
     from .grants import Grant
     from .parameters import Parameters
+    from .routes import Endpoint
     from .store import Collection
     from .tokens import Token
     from .users import User

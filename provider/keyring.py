@@ -50,7 +50,14 @@ class KeyRing:
     """Signs with the active key and publishes all that clients may need."""
 
     def __init__(
-        self, store: Store, sealer: Sealer, *, issuer: str, algorithms: Sequence[str], longest_token: float, ahead: float
+        self,
+        store: Store,
+        sealer: Sealer,
+        *,
+        issuer: str,
+        algorithms: Sequence[str],
+        longest_token: float,
+        ahead: float,
     ) -> None:
         """`longest_token`: seconds that a signed token may live. `ahead`: seconds that clients may keep the JWKS, and
         thus a next key must have been published before it signs.

@@ -21,11 +21,12 @@ from .keyring import SIGNING_KEYS, KeyRing, holds_keys
 from .parameters import Parameters
 from .plugin_registry import PluginRegistry
 from .pyop_interface import PyopInterface
+from .registration import ClientSettings
 from .request_log import report_defect
 from .routes import CORE_ENDPOINTS, Endpoint
 from .scopes import ScopeClaims
 from .sealing import Sealer, make_secret_file, read_secret_file
-from .settings import ClientSettings, Settings
+from .settings import Settings
 from .store import make_store
 from .token_refresh import TokenRefresh
 from .tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS, NewToken, Tokens
@@ -200,7 +201,7 @@ class OpenIDProvider(PyopInterface):
         """Tell the plugins. What one of them raises is logged and changes nothing."""
         try:
             self.plugins.hook.event(event=event)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             report_defect(f"event {event.name}", error)
 
     def check_client(self, settings: ClientSettings, where: str) -> list[str]:
@@ -249,5 +250,3 @@ class OpenIDProvider(PyopInterface):
     @staticmethod
     def _not_started(request: TokenRequest) -> TokenResponse:
         raise RuntimeError("the provider was not started")
-
-

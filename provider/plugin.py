@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
-from .settings import SettingsModel
+from .setting_types import SettingsModel
 
 if TYPE_CHECKING:
     from .clients import Client
@@ -53,6 +53,6 @@ class Plugin(Generic[S, C]):
         """Called once at the end of a worker that ends in order."""
 
     def client_settings(self, client: Client) -> C:
-        """This plugin's settings for a client, as `[clients.plugins.NAME]` has them, or their defaults."""
+        """The plugin's settings for a client, as `[clients.plugins.NAME]` has them, or their defaults."""
         found: C = client.plugin_settings[self.name]  # type: ignore[assignment]
         return found

@@ -41,9 +41,7 @@ class PluginRegistry:
             raise ConfigurationError(f"plugins.{name}: {error}") from None
         self.hook = self._manager.hook
 
-    def read_client_settings(
-        self, tables: Mapping[str, Mapping[str, Any]], where: str
-    ) -> Mapping[str, PluginSettings]:
+    def read_client_settings(self, tables: Mapping[str, Mapping[str, Any]], where: str) -> Mapping[str, PluginSettings]:
         """A client's settings for each plugin that is on. Raises ConfigurationError with the place of each mistake."""
         mistakes: list[str] = []
         for name in tables:

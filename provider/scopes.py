@@ -7,11 +7,21 @@ from collections.abc import Iterable, Mapping
 from .errors import InvalidScope
 
 STANDARD_SCOPES: Mapping[str, tuple[str, ...]] = {
-    "profile": tuple(
-        (
-            "name family_name given_name middle_name nickname preferred_username profile picture website gender "
-            "birthdate zoneinfo locale updated_at"
-        ).split()
+    "profile": (
+        "name",
+        "family_name",
+        "given_name",
+        "middle_name",
+        "nickname",
+        "preferred_username",
+        "profile",
+        "picture",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "locale",
+        "updated_at",
     ),
     "email": ("email", "email_verified"),
     "address": ("address",),

@@ -83,7 +83,11 @@ class Tokens:
         return self._new("authorization_code", AUTHORIZATION_CODES, grant, self._lifetimes.authorization_code)
 
     def new_access_token(
-        self, grant: Grant, scope: tuple[str, ...], audience: tuple[str, ...] = (), claims: Mapping[str, Any] | None = None
+        self,
+        grant: Grant,
+        scope: tuple[str, ...],
+        audience: tuple[str, ...] = (),
+        claims: Mapping[str, Any] | None = None,
     ) -> NewToken:
         """An opaque access token of 256 bits."""
         return self._new(

@@ -14,7 +14,8 @@ from .cache import ReadThrough
 from .errors import ConfigurationError
 from .passwords import Passwords
 from .protocol_claims import PROTOCOL_CLAIMS
-from .settings import Settings, UserSettings
+from .registration import UserSettings
+from .settings import Settings
 from .store import FOREVER, AlreadyExists, Collection, Conflict, Store, insert, replace
 
 USERS = Collection("users", indexes=("subject",))
@@ -97,19 +98,20 @@ class UserRegistry:
         if username in self._configured:
             raise ConfigurationError(f"username {username} is in the configuration file")
         settings = UserSettings(username=username, claims=dict(claims or {}), subject=subject)
+        chosen = settings.subject or self.subject_identifiers.create_public_identifier(username)
+        self._refuse_taken_subject(chosen)
         document = {
             "username": settings.username,
-            "subject": settings.subject or self.subject_identifiers.create_public_identifier(username),
+            "subject": chosen,
             "password_hash": self.passwords.hash(password) if password is not None else None,
             "claims": settings.claims,
             "disabled": False,
         }
-        self._refuse_taken_subject(document["subject"])
         try:
             self._opened.write([insert(USERS, username, document, FOREVER)])
         except AlreadyExists:
             raise ConfigurationError(f"username {username} exists already") from None
-        self._forget(username, document["subject"])
+        self._forget(username, chosen)
         return _user(document)
 
     def set_password(self, username: str, password: str) -> None:
@@ -188,7 +190,7 @@ def released_claims(user: User, names: Iterable[str]) -> dict[str, Any]:
     return {name: claims[name] for name in names if name in claims and name not in PROTOCOL_CLAIMS}
 
 
-class UserClaims(Userinfo):  # type: ignore[misc]
+class UserClaims(Userinfo):
     """The users as what pyop calls `userinfo`: claims by local user name."""
 
     def __init__(self, users: Users) -> None:

@@ -109,5 +109,3 @@ def finish(req: falcon.Request, resp: falcon.Response, answer: Redirect, browser
         log.error, log.hint = answer.error.error, answer.error.hint
     redirect(resp, answer.location)
     set_cookies(resp, browser, secure=secure)
-
-

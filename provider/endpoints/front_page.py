@@ -11,7 +11,9 @@ class FrontPageResource(Resource):
     """A page for whoever opens the issuer in a browser."""
 
     for_people = True
-    openapi = {"get": {"summary": "What this provider is", "responses": {"200": {"$ref": "#/components/responses/Page"}}}}
+    openapi = {
+        "get": {"summary": "What this provider is", "responses": {"200": {"$ref": "#/components/responses/Page"}}}
+    }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self.pages.answer(

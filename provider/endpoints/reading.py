@@ -113,5 +113,3 @@ def _cookies(header: str | None) -> dict[str, str]:
         if equals:
             cookies.setdefault(name, value)
     return cookies
-
-

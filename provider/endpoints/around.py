@@ -1,0 +1,67 @@
+"""What is done around every request: its id, its headers, its line in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import falcon
+
+from ..request_log import RequestLog, logger
+
+if TYPE_CHECKING:
+    from ..openid_provider import OpenIDProvider
+
+
+class Around:
+    """Falcon's middleware."""
+
+    def __init__(self, provider: OpenIDProvider) -> None:
+        self._log_requests = provider.settings.log.requests
+        self._secure = provider.cookie_names.secure
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        req.context.log = RequestLog(uuid4().hex, time.perf_counter())
+        req.context.resource = None
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Mapping[str, str]
+    ) -> None:
+        req.context.resource = resource
+        if req.method == "OPTIONS" and getattr(resource, "cross_origin", False):
+            resp.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+            resp.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+            resp.set_header("Access-Control-Max-Age", "86400")
+            resp.status = 204
+            resp.complete = True
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
+        log: RequestLog = req.context.log
+        resp.set_header("X-Request-Id", log.request_id)
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Referrer-Policy", "same-origin")
+        if self._secure:
+            resp.set_header("Strict-Transport-Security", "max-age=31536000")
+        if getattr(resource, "cross_origin", False):
+            resp.set_header("Access-Control-Allow-Origin", "*")
+            resp.set_header("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id")
+        if self._log_requests:
+            self._write(req, resp, log)
+
+    @staticmethod
+    def _write(req: falcon.Request, resp: falcon.Response, log: RequestLog) -> None:
+        status = resp.status_code
+        members: dict[str, Any] = {
+            "request_id": log.request_id,
+            "method": req.method,
+            "path": req.path if req.context.resource is not None else "unknown",
+            "status": status,
+            "outcome": log.outcome or ("ok" if status < 400 else "refused" if status < 500 else "failed"),
+            "ms": round((time.perf_counter() - log.started) * 1000, 2),
+        }
+        for name in ("client_id", "grant", "error", "hint"):
+            if value := getattr(log, name):
+                members[name] = value
+        logger.info("request", **members)

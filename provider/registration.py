@@ -1,0 +1,110 @@
+"""What is registered: clients, in the names of RFC 7591, and users. In the configuration file or by command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from .protocol_claims import PROTOCOL_CLAIMS
+from .setting_types import LOOPBACK_HOSTS, Identifier, RedirectURI, Scope, SettingsModel
+
+
+class ClientSettings(SettingsModel):
+    """A client, with the names of dynamic registration (RFC 7591 2, OpenID Connect Registration 2)."""
+
+    client_id: Identifier
+    """What the client calls itself."""
+    client_name: str | None = Field(default=None, max_length=200)
+    """What people are shown; the client_id where it is not set."""
+    client_secret: SecretStr | None = None
+    """The secret itself: for demonstrations. Otherwise `client_secret_file` or `client_secret_hash`."""
+    client_secret_file: Path | None = None
+    """A file whose first line is the secret."""
+    client_secret_hash: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    """The secret's SHA-256, as `creance hash --client-secret` prints it."""
+    client_secret_expires_at: int = Field(default=0, ge=0)
+    """Seconds since the epoch after which the secret is refused; 0 is never."""
+    redirect_uris: list[RedirectURI] = []
+    """Where authorization responses may go: compared exactly, and for native clients with any port on loopback."""
+    post_logout_redirect_uris: list[RedirectURI] = []
+    """Where a browser may go after logout."""
+    insecure_http_redirect_uris: bool = False
+    """Allow http redirect URIs that are not on loopback. Codes then cross the network in the clear."""
+    response_types: list[Literal["code"]] = ["code"]
+    """Only `code` (RFC 9700 2.1.2)."""
+    grant_types: list[str] = ["authorization_code"]
+    """The grants that this client may use at the token endpoint."""
+    application_type: Literal["web", "native"] = "web"
+    """`native` for apps on a device: loopback and private-use redirect URIs (RFC 8252 7)."""
+    token_endpoint_auth_method: str = "client_secret_basic"
+    """How the client proves who it is: `client_secret_basic`, `client_secret_post`, `none` for a public client, or a
+    method that a plugin adds. No other is accepted from it."""
+    scope: Scope = "openid"
+    """All scopes that it may be granted, separated by spaces. What it asks for beyond them is not granted."""
+    id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    """The algorithm of its ID tokens; the provider's first where it is not set."""
+    default_max_age: int | None = Field(default=None, ge=0)
+    """Seconds since the person's login after which they log in again, where the request has no max_age."""
+    first_party: bool = True
+    """Whether it belongs to whoever runs this provider: then nobody is asked for consent. A client for which this is
+    false is refused with consent_required as long as no plugin asks for consent."""
+    always_issue_refresh_token: bool = False
+    """Issue a refresh token without `offline_access` too. It ends with the session."""
+    plugins: dict[str, dict[str, Any]] = {}
+    """Settings of plugins for this client, as `[clients.plugins.introspection]`."""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        sources = [self.client_secret, self.client_secret_file, self.client_secret_hash]
+        given = sum(source is not None for source in sources)
+        if given > 1:
+            raise ValueError("give one of client_secret, client_secret_file and client_secret_hash")
+        if self.token_endpoint_auth_method == "none" and given:
+            raise ValueError("a public client (token_endpoint_auth_method none) has no secret")
+        if self.token_endpoint_auth_method.startswith("client_secret_") and not given:
+            raise ValueError("no secret: give client_secret_file or client_secret_hash, or make it a public client")
+        if self.client_secret is not None and not self.client_secret.get_secret_value():
+            raise ValueError("client_secret is empty")
+        if "authorization_code" in self.grant_types and not self.redirect_uris:
+            raise ValueError("redirect_uris is needed for the authorization_code grant")
+        for uri in self.redirect_uris:
+            self._check_scheme(uri)
+        return self
+
+    def _check_scheme(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        if parts.scheme == "https":
+            return
+        if parts.scheme == "http":
+            if parts.hostname not in LOOPBACK_HOSTS and not self.insecure_http_redirect_uris:
+                raise ValueError(f"redirect URI {uri}: http only on loopback; use https")
+        elif self.application_type != "native":
+            raise ValueError(f"redirect URI {uri}: private-use schemes are for application_type native (RFC 8252 7.1)")
+
+
+class UserSettings(SettingsModel):
+    """A person who can log in."""
+
+    username: str = Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
+    """What they type to log in."""
+    password: SecretStr | None = None
+    """The password itself: for demonstrations only. Otherwise `password_hash`."""
+    password_hash: str | None = Field(default=None, pattern=r"^\$argon2id\$")
+    """The argon2id hash of the password, as `creance hash` prints it."""
+    subject: Identifier | None = None
+    """The `sub` that clients see; made from username and salt where it is not set."""
+    claims: dict[str, Any] = {}
+    """What clients may learn (OpenID Connect Core 5.1): name, email, email_verified, phone_number, address …"""
+    disabled: bool = False
+    """A disabled user cannot log in, and their tokens give nothing."""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.password is not None and self.password_hash is not None:
+            raise ValueError("give password or password_hash, not both")
+        if taken := PROTOCOL_CLAIMS.intersection(self.claims):
+            raise ValueError(f"claims: {', '.join(sorted(taken))} belongs to the protocol and cannot be set by a user")
+        return self
