@@ -11,7 +11,6 @@ from creance.provider import (
     Endpoint,
     EnvironHeaders,
     InvalidClient,
-    Metadata,
     Parameters,
     Plugin,
     PluginSettings,
@@ -36,15 +35,14 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
     """The introspection endpoint. What may not be seen is exactly `{"active": false}`."""
 
     @hookimpl
-    def metadata(self) -> Metadata:
-        """RFC 8414 2: every method that proves a client, and not `none`."""
-        return {"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"]}
-
-    @hookimpl
     def endpoints(self) -> Sequence[Endpoint]:
         """RFC 7662 2."""
         resource = IntrospectionResource(self)
-        return [Endpoint("introspection", "/introspect", resource, metadata="introspection_endpoint")]
+        return [
+            Endpoint(
+                "introspection", "/introspect", resource, metadata="introspection_endpoint", clients="confidential"
+            )
+        ]
 
     def introspect(self, client: Client, parameters: Parameters) -> dict[str, Any]:
         """RFC 7662 2.2. Raises InvalidClient for a public client, InvalidRequest without a token."""

@@ -10,7 +10,6 @@ from creance.provider import (
     Endpoint,
     EnvironHeaders,
     Event,
-    Metadata,
     Parameters,
     Plugin,
     PluginSettings,
@@ -25,14 +24,10 @@ class Revocation(Plugin[PluginSettings, PluginSettings]):
     """The revocation endpoint. A refresh token takes its whole grant with it."""
 
     @hookimpl
-    def metadata(self) -> Metadata:
-        """RFC 8414 2."""
-        return {"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"]}
-
-    @hookimpl
     def endpoints(self) -> Sequence[Endpoint]:
         """RFC 7009 2."""
-        return [Endpoint("revocation", "/revoke", RevocationResource(self), metadata="revocation_endpoint")]
+        resource = RevocationResource(self)
+        return [Endpoint("revocation", "/revoke", resource, metadata="revocation_endpoint", clients="all")]
 
     def revoke(self, client: Client, parameters: Parameters) -> None:
         """RFC 7009 2.1: end a token of this client. An unknown one, or somebody else's, is left as it is."""

@@ -18,6 +18,8 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
     for endpoint in provider.endpoints:
         if endpoint.metadata:
             metadata[endpoint.metadata] = provider.url(endpoint.name)
+        if endpoint.clients:
+            metadata[f"{endpoint.name}_endpoint_auth_methods_supported"] = _methods(provider, endpoint.clients)
     metadata |= {
         "response_types_supported": ["code"],
         "response_modes_supported": list(provider.response_modes),
@@ -28,7 +30,6 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
         "claims_supported": ["sub", *provider.scope_claims.claims_supported],
         "claim_types_supported": ["normal"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "token_endpoint_auth_methods_supported": provider.client_authentication.methods_supported,
         # Where the specification's default would claim more than is there, it is said explicitly.
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
@@ -38,6 +39,11 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
     for name, given in provider.plugins.each("metadata"):
         _add(metadata, given, name)
     return metadata
+
+
+def _methods(provider: OpenIDProvider, clients: str) -> list[str]:
+    methods = provider.client_authentication.methods_supported
+    return methods if clients == "all" else [method for method in methods if method != "none"]
 
 
 def _add(metadata: dict[str, Any], given: Mapping[str, Any], plugin: str) -> None:

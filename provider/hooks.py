@@ -213,6 +213,13 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
+    def check_token_refresh(self, grant: Grant, parameters: Parameters) -> None:
+        """A refresh token is being used by the client that owns it. Raise InvalidGrant to refuse, as when a session
+        has ended.
+        """
+        raise NotImplementedError
+
+    @hookspec
     def access_token_claims(self, grant: Grant, client: Client, scope: tuple[str, ...]) -> Claims:
         """Claims to keep with an access token; introspection shows them."""
         raise NotImplementedError

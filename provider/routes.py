@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     from .endpoints.answering import Pages
@@ -45,6 +45,8 @@ class Endpoint:
     resource: Resource | None = None
     metadata: str | None = None
     """The member of the discovery documents that holds its URL."""
+    clients: Literal["confidential", "all"] | None = None
+    """Which clients prove here who they are; discovery says by which methods (RFC 8414 2)."""
 
     def at(self, path: str) -> Self:
         """The same endpoint at another path."""
@@ -55,7 +57,7 @@ CORE_ENDPOINTS = (
     Endpoint("openid_configuration", "/.well-known/openid-configuration"),
     Endpoint("oauth_authorization_server", "/.well-known/oauth-authorization-server"),
     Endpoint("authorization", "/authorize", metadata="authorization_endpoint"),
-    Endpoint("token", "/token", metadata="token_endpoint"),
+    Endpoint("token", "/token", metadata="token_endpoint", clients="all"),
     Endpoint("userinfo", "/userinfo", metadata="userinfo_endpoint"),
     Endpoint("jwks", "/jwks", metadata="jwks_uri"),
     Endpoint("resume", "/auth/resume"),

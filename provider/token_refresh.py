@@ -57,6 +57,7 @@ class TokenRefresh:
 
     def _refresh(self, presented: str, found: Token, request: TokenRequest) -> TokenResponse:
         grant = found.grant
+        self._provider.plugins.hook.check_token_refresh(grant=grant, parameters=request.parameters)
         scope = self._scope(request, grant)
         user = self._provider.active_user(grant)
         access = self._provider.new_access_token(grant, request.client, scope)

@@ -65,17 +65,20 @@ class SQLiteStore(Store):
                 lay_out(connection, self.path, statements, deadline)
         except sqlite3.Error as error:
             raise unusable(self.path, error) from error
-        self._readers.dismiss()
         self._tables = tables
         self.collections = {name: table.collection for name, table in tables.items()}
-        self._identity = identity
+        if identity != self._identity:
+            self.close()
+            self._readers = Readers(self.path)
+            self._writer = Writer(self.path, identity)
+            self._identity = identity
 
     def close(self) -> None:
         if self._process != os.getpid():
             return  # not opened, or the copy that a fork made: its connections are the parent's
         self._identity = None
-        self._readers.dismiss()
-        self._writer.close(Deadline(self.timeout))
+        self._readers.close()
+        self._writer.close(Deadline(2 * self.timeout))  # those who wait for their turn give up before
 
     def describe(self) -> str:
         return f"SQLite {sqlite3.sqlite_version}, {self.path}"
@@ -145,14 +148,14 @@ class SQLiteStore(Store):
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         deadline = Deadline(self.timeout)
-        identity = self._ready()
+        self._ready()
         try:
-            return self._writer.do(work, identity, deadline)
+            return self._writer.do(work, deadline)
         except sqlite3.Error as error:
             raise unavailable(self.path, error) from error
 
-    def _ready(self) -> Identity:
-        """The file that was opened, if it is still the one that is there.
+    def _ready(self) -> None:
+        """The file that was opened must be the one that is there.
 
         What is written to a file that was removed is lost. One that took its place waits for a restart: SQLite would
         write into it what the log of the old one holds.
@@ -162,7 +165,6 @@ class SQLiteStore(Store):
             raise StoreUnavailable(f"the database {self.path} is not open")
         if identity_of(self.path) != self._identity:
             raise StoreUnavailable(replaced(self.path))
-        return self._identity
 
     def _refuse_another_process(self) -> None:
         """Connections that a fork has copied would damage the file."""

@@ -78,9 +78,7 @@ def identity_of(path: Path) -> Identity:
 
 def replaced(path: Path) -> str:
     """What to tell the operator when another file is at the path than before."""
-    return (
-        f"the database {path} was replaced while in use: stop, remove its -wal and -shm files, and start again"
-    )
+    return f"the database {path} was replaced while in use: stop, remove its -wal and -shm files, and start again"
 
 
 def refuse_network_file_system(path: Path) -> None:

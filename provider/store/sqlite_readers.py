@@ -20,11 +20,10 @@ class Readers:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: list[Connection] = []
-        self._dismissed = 0
+        self._closed = False
 
     def rows(self, query: str, parameters: Mapping[str, Any], deadline: Deadline) -> list[Row]:
         """All rows of a query. A text that is not Unicode is in no row. Raises sqlite3.Error."""
-        generation = self._dismissed
         connection = self._take(deadline)
         try:
             connection.wait_at_most(deadline.left())
@@ -35,13 +34,13 @@ class Readers:
             connection.close()
             raise
         self._idle.append(connection)
-        if generation != self._dismissed:
+        if self._closed:
             self._close_idle()
         return rows
 
-    def dismiss(self) -> None:
-        """Close what is idle, and what is in use as soon as it is not. Later reads connect again."""
-        self._dismissed += 1
+    def close(self) -> None:
+        """Disconnect what is idle now, and what is in use as soon as it is not. For good."""
+        self._closed = True
         self._close_idle()
 
     def _take(self, deadline: Deadline) -> Connection:

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS <table> (
 INDEX_KEEP = 'CREATE INDEX IF NOT EXISTS "i_<name>" ON <table> (keep_until)'
 INDEX_FIELD = """CREATE INDEX IF NOT EXISTS "i_<name>.<field>" ON <table> (json_extract(value, '$.<field>'))"""
 
-SELECT = "SELECT key, value, version, valid_until, keep_until, redeemed_at FROM <table> "
+SELECT = "SELECT key, value, version, valid_until, keep_until, redeemed_at FROM <table>"
 VALID = "redeemed_at IS NULL AND valid_until > :now"
 GET = f"{SELECT} WHERE key = :key AND {VALID}"
 GET_KEPT = f"{SELECT} WHERE key = :key AND keep_until > :now"

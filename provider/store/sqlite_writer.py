@@ -22,17 +22,17 @@ class Writer:
     nothing of it remain. Nobody outside of this file knows more, so that works may come to share a commit.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, identity: Identity | None = None) -> None:
         self._path = path
+        self._identity = identity
         self._turn = threading.Lock()
         self._connection: Connection | None = None
-        self._identity: Identity | None = None
 
-    def do(self, work: Callable[[sqlite3.Connection], T], identity: Identity, deadline: Deadline) -> T:
+    def do(self, work: Callable[[sqlite3.Connection], T], deadline: Deadline) -> T:
         """Answer what the work answers, once it is durable. Raises what it does, StoreUnavailable or sqlite3.Error."""
         self._take_turn(deadline)
         try:
-            return self._transact(work, identity, deadline)
+            return self._transact(work, deadline)
         except sqlite3.Error as error:
             if not is_busy(error):
                 self._disconnect()
@@ -41,9 +41,10 @@ class Writer:
             self._turn.release()
 
     def close(self, deadline: Deadline) -> None:
-        """Wait for the work that has begun, and disconnect."""
+        """Wait for the work that has begun, and disconnect. For good: whoever comes late is told so."""
         self._take_turn(deadline)
         try:
+            self._identity = None
             self._disconnect()
         finally:
             self._turn.release()
@@ -52,8 +53,8 @@ class Writer:
         if not self._turn.acquire(timeout=deadline.left()):
             raise StoreUnavailable(f"the database {self._path} is busy: the writes before this one took too long")
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T], identity: Identity, deadline: Deadline) -> T:
-        connection = self._connected(identity, deadline)
+    def _transact(self, work: Callable[[sqlite3.Connection], T], deadline: Deadline) -> T:
+        connection = self._connected(deadline)
         connection.wait_at_most(deadline.left())
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -62,17 +63,15 @@ class Writer:
         except BaseException:
             roll_back(connection)
             raise
-        if identity_of(self._path) != identity:
+        if identity_of(self._path) != self._identity:
             raise StoreUnavailable(replaced(self._path))
         return result
 
-    def _connected(self, identity: Identity, deadline: Deadline) -> Connection:
-        """A connection to this file; opening a store again may have brought another."""
-        if self._identity != identity:
-            self._disconnect()
+    def _connected(self, deadline: Deadline) -> Connection:
+        if self._identity is None:
+            raise StoreUnavailable(f"the database {self._path} is closed")
         if self._connection is None:
             self._connection = connect(self._path, deadline)
-            self._identity = identity
         return self._connection
 
     def _disconnect(self) -> None:
