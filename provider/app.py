@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
+from typing import Any
 from urllib.parse import urlsplit
 
 import falcon
@@ -20,11 +22,23 @@ from .endpoints.token import TokenResource
 from .endpoints.userinfo import UserinfoResource
 from .openid_provider import OpenIDProvider
 from .routes import Resource
+from .store import deadline
 
 _A_DAY = 86400
 
 
-def create_app(provider: OpenIDProvider) -> falcon.App[falcon.Request, falcon.Response]:
+class App(falcon.App[falcon.Request, falcon.Response]):
+    """A Falcon app in which all that a request asks of the store shares one deadline."""
+
+    store_deadline: float
+    """Seconds."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        with deadline(self.store_deadline):
+            return super().__call__(environ, start_response)
+
+
+def create_app(provider: OpenIDProvider) -> App:
     """A WSGI app that serves a provider under the path of its issuer. Starts the provider if it is not started.
 
     Raises ConfigurationError, StoreUnavailable, StoreRefused.
@@ -40,7 +54,8 @@ def create_app(provider: OpenIDProvider) -> falcon.App[falcon.Request, falcon.Re
         resource.pages = (
             pages if resource.templates == "creance.provider" else provider_pages(provider, resource.templates)
         )
-    app = falcon.App(middleware=[Around(provider)], cors_enable=False)
+    app = App(middleware=[Around(provider)])
+    app.store_deadline = provider.settings.store.timeout
     app.req_options.strip_url_path_trailing_slash = False
     prefix = urlsplit(provider.settings.issuer).path
     for endpoint in provider.endpoints:

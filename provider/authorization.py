@@ -80,7 +80,7 @@ class Authorization:
         except Exception as raised:
             report_defect("authorization", raised)
             error = ServerError("the provider failed", hint=type(raised).__name__)
-        location = self._respond(parameters, client, redirect_uri, error.to_dict())
+        location = self.respond(parameters, client, redirect_uri, error.to_dict())
         return Redirect(location, client.client_id, error)
 
     def prove(self, parameters: Parameters) -> tuple[Parameters, Client, str]:
@@ -131,10 +131,38 @@ class Authorization:
             granted_at=time.time(),
             parameters={name: value for name, value in request.parameters.items() if name != "state"},
         )
+        return self.issue_code(grant)
+
+    def issue_code(self, grant: Grant) -> str:
+        """Keep a new code for a grant, and answer it."""
         code = self._provider.tokens.new_code(grant)
         self._provider.store.write([code.operation])
-        self._provider.happened(Event("authorization", grant.client_id, user.username, grant.grant_id))
+        self._provider.happened(Event("authorization", grant.client_id, grant.username, grant.grant_id))
         return code.value
+
+    def user_of(self, request: AuthorizationRequest, username: str) -> User:
+        """The person, if they may log in and are whom the request names. Raises AccessDenied, LoginRequired."""
+        user = self._provider.users.find(username)
+        if user is None or user.disabled:
+            raise AccessDenied("this account cannot be used")
+        if request.hinted_subject is not None and request.hinted_subject != user.subject:
+            raise LoginRequired("another person than the id_token_hint names is logged in")
+        return user
+
+    def respond(self, parameters: Parameters, client: Client, redirect_uri: str, response: Mapping[str, str]) -> str:
+        """RFC 6749 4.1.2, 4.1.2.1: the response as the URL to go to."""
+        mode = self._provider.response_modes.get(parameters.get("response_mode", "query"), add_query)
+        return mode(redirect_uri, self.complete(parameters, client, response))
+
+    def complete(self, parameters: Parameters, client: Client, response: Mapping[str, str]) -> dict[str, str]:
+        """The response with the state that came, and with what plugins add."""
+        completed = dict(response)
+        state = parameters.get("state")
+        if state is not None and len(state) <= self._provider.settings.http.state_limit:
+            completed["state"] = state
+        for more in self._hook.authorization_response(parameters=parameters, client=client, response=completed):
+            completed.update(more)
+        return completed
 
     def _proceed(
         self, parameters: Parameters, client: Client, redirect_uri: str, browser: Browser, started_at: float
@@ -143,12 +171,12 @@ class Authorization:
         authenticated = self._authenticate(request, browser)
         if isinstance(authenticated, Interaction):
             return self._interact(request, authenticated)
-        user = self._user(request, authenticated)
+        user = self.user_of(request, authenticated.username)
         consented = self._consent(request, user, authenticated, browser)
         if isinstance(consented, Interaction):
             return self._interact(request, consented)
         response = {"code": self.grant(request, authenticated, user, consented)}
-        return Redirect(self._respond(parameters, client, redirect_uri, response), client.client_id)
+        return Redirect(self.respond(parameters, client, redirect_uri, response), client.client_id)
 
     def _read_hint(self, parameters: Parameters) -> str | None:
         """OpenID Connect Core 3.1.2.1: an ID token of ours, expired or not, and given to this client."""
@@ -174,14 +202,6 @@ class Authorization:
             raise LoginRequired("the login is too old")
         return answer
 
-    def _user(self, request: AuthorizationRequest, authenticated: Authenticated) -> User:
-        user = self._provider.users.find(authenticated.username)
-        if user is None or user.disabled:
-            raise AccessDenied("this account cannot be used")
-        if request.hinted_subject is not None and request.hinted_subject != user.subject:
-            raise LoginRequired("another person than the id_token_hint names is logged in")
-        return user
-
     def _consent(
         self, request: AuthorizationRequest, user: User, authenticated: Authenticated, browser: Browser
     ) -> tuple[str, ...] | Interaction:
@@ -202,13 +222,3 @@ class Authorization:
         if "none" in request.prompt:
             raise interaction.error("a page would have to be shown, and prompt=none forbids it")
         return Redirect(interaction.location, request.client.client_id, interaction=True)
-
-    def _respond(self, parameters: Parameters, client: Client, redirect_uri: str, response: dict[str, str]) -> str:
-        """RFC 6749 4.1.2, 4.1.2.1: the response, with the state that came, as the URL to go to."""
-        state = parameters.get("state")
-        if state is not None and len(state) <= self._provider.settings.http.state_limit:
-            response["state"] = state
-        for more in self._hook.authorization_response(parameters=parameters, client=client, response=response):
-            response.update(more)
-        mode = self._provider.response_modes.get(parameters.get("response_mode", "query"), add_query)
-        return mode(redirect_uri, response)

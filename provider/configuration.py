@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -28,7 +29,9 @@ def read_settings(path: str | Path, environ: Mapping[str, str] | None = None) ->
     path = Path(path)
     table = _read_toml(path)
     environment = dict(os.environ if environ is None else environ)
-    mistakes = list(_unknown_variables(environment, table))
+    unknown = _unknown_variables(environment, table)
+    mistakes = [f"{name}: {mistake}" for name, mistake in unknown.items()]
+    environment = {name: value for name, value in environment.items() if name not in unknown}
     try:
         merged = _merge(table, environment)
         settings = Settings.model_validate(merged)
@@ -71,8 +74,25 @@ def _merge(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
 
     source = EnvSettingsSource(Variables)
     source.env_vars = {key.lower(): value for key, value in environ.items() if key.upper() not in OTHER_VARIABLES}
-    merged: dict[str, Any] = _over(table, source())
+    variables = source()
+    for settings in variables.get("plugins", {}).values():
+        settings.update({name: _plugin_setting(name, value) for name, value in settings.items()})
+    merged: dict[str, Any] = _over(table, variables)
     return merged
+
+
+def _plugin_setting(name: str, value: Any) -> Any:
+    """A plugin's setting out of a variable. Its type is the plugin's affair: here only lists and tables are known by
+    their look.
+    """
+    if name == "enabled":
+        return False  # what else it could say was refused
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _over(below: Any, above: Any) -> Any:
@@ -81,18 +101,21 @@ def _over(below: Any, above: Any) -> Any:
     return above
 
 
-def _unknown_variables(environ: Mapping[str, str], table: Mapping[str, Any]) -> Iterable[str]:
-    """A variable with our prefix that is no setting, or that would switch on a plugin, stops the start."""
+def _unknown_variables(environ: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the names of variables: one that is no setting, or would switch on a plugin, stops the start."""
+    mistakes: dict[str, str] = {}
+    named = table.get("plugins")
     for name in sorted(environ):
         if not name.upper().startswith(PREFIX) or name.upper() in OTHER_VARIABLES:
             continue
         path = name[len(PREFIX) :].lower().split("__")
         if path[0] == "plugins":
-            if len(path) < 3 or path[1] not in table.get("plugins", {}):
-                yield f"{name}: the environment cannot switch a plugin on; name its table [plugins.…] in the file"
-            continue
-        if message := _unknown(path, Settings):
-            yield f"{name}: {message}"
+            there = len(path) > 2 and isinstance(named, dict) and path[1] in named
+            if not there or (path[2:] == ["enabled"] and environ[name].lower() != "false"):
+                mistakes[name] = "the environment cannot switch a plugin on; name its table [plugins.…] in the file"
+        elif message := _unknown(path, Settings):
+            mistakes[name] = message
+    return mistakes
 
 
 def _unknown(path: list[str], model: type[BaseModel]) -> str | None:
@@ -100,9 +123,9 @@ def _unknown(path: list[str], model: type[BaseModel]) -> str | None:
     if path[0] not in known:
         return no_such("setting", path[0], known)
     inner = model.model_fields[path[0]].annotation
-    if len(path) > 1 and isinstance(inner, type) and issubclass(inner, BaseModel):
-        return _unknown(path[1:], inner)
-    return None
+    if isinstance(inner, type) and issubclass(inner, BaseModel):
+        return _unknown(path[1:], inner) if len(path) > 1 else None
+    return no_such("setting", path[-1], ()) if len(path) > (2 if get_origin(inner) is dict else 1) else None
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
@@ -124,11 +147,17 @@ def _fields_at(location: tuple[Any, ...], model: type[BaseModel]) -> list[str]:
     """The names that would have been right at a place."""
     current: Any = model
     for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = current.model_fields[part].annotation
-        current = next((arg for arg in get_args(annotation) if isinstance(arg, type)), annotation)
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            current = _model_in(fields[part].annotation)
     return list(getattr(current, "model_fields", ()))
+
+
+def _model_in(annotation: Any) -> Any:
+    """The table that an annotation such as `list[Table]`, `dict[str, Table]` or `Table | None` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for argument in get_args(annotation) if (model := _model_in(argument)) is not None), None)
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:

@@ -30,6 +30,8 @@ class Grant:
     grant_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The authorization request's parameters: with the code only."""
+    host_claims: Mapping[str, Any] = field(default_factory=dict)
+    """What a pyop host wants in the ID tokens: never a claim of the protocol's."""
 
     @property
     def offline(self) -> bool:

@@ -34,6 +34,8 @@ hookimpl = pluggy.HookimplMarker("creance")
 
 Claims = Mapping[str, Any]
 Metadata = Mapping[str, Any]
+HostClaims = Claims | Callable[[str, str], Claims] | None
+"""Claims that a pyop host gives for the ID token, or a callable from (username, client_id) to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,7 @@ class TokenRequest:
     client: Client
     grant_type: str
     parameters: Parameters
-    extra_id_token_claims: Claims | Callable[[str, str], Claims] | None = None
-    """Claims that a pyop host gives for the ID token, or a callable from (username, client_id) to them."""
+    extra_id_token_claims: HostClaims = None
 
 
 TokenResponse = dict[str, Any]

@@ -46,6 +46,7 @@ class IDTokens:
             algorithm=algorithm,
             refreshed=refreshed,
         )
+        claims |= grant.host_claims
         now = int(time.time())
         claims |= {
             "iss": self._issuer,

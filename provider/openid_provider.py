@@ -15,7 +15,8 @@ from .configuration import no_such, read_settings
 from .discovery import build_metadata
 from .errors import ConfigurationError, InvalidGrant, UnauthorizedClient, UnsupportedGrantType
 from .grants import Grant
-from .hooks import Event, GrantHandler, ResponseMode, TokenRequest, TokenResponse
+from .hooks import Event, GrantHandler, HostClaims, ResponseMode, TokenRequest, TokenResponse
+from .housekeeping import Housekeeping
 from .id_token import IDTokens
 from .keyring import SIGNING_KEYS, KeyRing, holds_keys
 from .parameters import Parameters
@@ -137,11 +138,14 @@ class OpenIDProvider(PyopInterface):
         for plugin in self.plugins.plugins.values():
             plugin.provider = self
             plugin.start(self)
+        self.housekeeping = Housekeeping(self.store)
+        self.housekeeping.start()
         self.started = True
 
     def stop(self) -> None:
         """Stop the plugins and let go of the store."""
         if self.started:
+            self.housekeeping.stop()
             for plugin in self.plugins.plugins.values():
                 plugin.stop()
         self.started = False
@@ -158,7 +162,9 @@ class OpenIDProvider(PyopInterface):
         client = self.client_authentication.authenticate(parameters, headers)
         return self.token_for(client, parameters)
 
-    def token_for(self, client: Client, parameters: Parameters) -> TokenResponse:
+    def token_for(
+        self, client: Client, parameters: Parameters, extra_id_token_claims: HostClaims = None
+    ) -> TokenResponse:
         """The token response for a client that has proven who it is. Raises OAuthError."""
         grant_type = parameters.required("grant_type")
         handler = self.token_grants.get(grant_type)
@@ -166,7 +172,7 @@ class OpenIDProvider(PyopInterface):
             raise UnsupportedGrantType("this grant_type is not supported")
         if grant_type not in client.grant_types:
             raise UnauthorizedClient("the client is not registered for this grant_type")
-        request = TokenRequest(client, grant_type, parameters)
+        request = TokenRequest(client, grant_type, parameters, extra_id_token_claims)
         self.plugins.hook.check_token_request(request=request)
         return handler(request)
 

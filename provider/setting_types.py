@@ -72,7 +72,7 @@ def _redirect_uri(uri: str) -> str:
 
 def _bind(bind: str) -> str:
     host, colon, port = bind.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ValueError("must be HOST:PORT, as 127.0.0.1:8400")
     return bind
 
@@ -82,7 +82,7 @@ def _network(network: str) -> str:
     return network
 
 
-def _scope(scope: str) -> str:
+def check_scope(scope: str) -> str:
     """RFC 6749 3.3: words of printable ASCII, separated by one space."""
     for word in scope.split(" ") if scope else ():
         if not word or any(not ("!" <= c <= "~") or c in '"\\' for c in word):
@@ -90,8 +90,12 @@ def _scope(scope: str) -> str:
     return scope
 
 
+_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+
+
 def _path(path: str) -> str:
-    if not path.startswith("/") or path.endswith("/") or "//" in path or any(c in path for c in "?#{}% \\"):
+    """RFC 3986 3.3, without what is read in more than one way."""
+    if not _PATH.fullmatch(path) or {".", ".."}.intersection(path.split("/")):
         raise ValueError("must be a path as /token: with a slash in front, none at the end")
     return path
 
@@ -100,7 +104,7 @@ Issuer = Annotated[str, AfterValidator(_issuer)]
 Bind = Annotated[str, AfterValidator(_bind)]
 Network = Annotated[str, AfterValidator(_network)]
 RedirectURI = Annotated[str, AfterValidator(_redirect_uri)]
-Scope = Annotated[str, AfterValidator(_scope)]
+Scope = Annotated[str, AfterValidator(check_scope)]
 PathText = Annotated[str, AfterValidator(_path)]
 Identifier = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")]
 """RFC 6749 A.1: printable ASCII, here without blanks at its ends."""

@@ -6,14 +6,21 @@ specifications name has their names. Plugins bring settings of their own, typed 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from .protocol_claims import PROTOCOL_CLAIMS
 from .registration import ClientSettings, UserSettings
-from .setting_types import Bind, Issuer, Network, PathText, Seconds, SettingsModel
+from .setting_types import Bind, Issuer, Network, PathText, Seconds, SettingsModel, check_scope
+
+
+def _twice(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name for name, count in Counter(names).items() if count > 1))
 
 
 class HTTPSettings(SettingsModel):
@@ -56,6 +63,13 @@ class KeysSettings(SettingsModel):
     secret_file: Path = Path("var/secret")
     """The file with the secret that seals the keys. Made on the first start. Several lines are several secrets: the
     first seals, all open."""
+
+    @field_validator("algorithms")
+    @classmethod
+    def _once(cls, algorithms: list[str]) -> list[str]:
+        if twice := _twice(algorithms):
+            raise ValueError(f"{twice} is there twice")
+        return algorithms
 
 
 class Lifetimes(SettingsModel):
@@ -161,16 +175,31 @@ class Settings(SettingsModel):
         """Whether the issuer is this machine alone, which is what http is allowed for."""
         return urlsplit(self.issuer).scheme == "http"
 
+    @field_validator("extra_scopes")
+    @classmethod
+    def _scopes_of_your_own(cls, scopes: dict[str, list[str]]) -> dict[str, list[str]]:
+        for scope, claims in scopes.items():
+            if not scope or " " in check_scope(scope):
+                raise ValueError(f"{scope!r} is not one word")
+            if scope in ("openid", "offline_access"):
+                raise ValueError(f"{scope} is the protocol's")
+            if taken := PROTOCOL_CLAIMS.intersection(claims):
+                raise ValueError(f"{scope}: {', '.join(sorted(taken))} belongs to the protocol")
+        return scopes
+
     @model_validator(mode="after")
     def _distinct(self) -> Self:
+        mistakes = []
         for kind, names in (
             ("client_id", [client.client_id for client in self.clients]),
             ("username", [user.username for user in self.users]),
             ("subject", [user.subject for user in self.users if user.subject]),
         ):
-            if twice := {name for name in names if names.count(name) > 1}:
-                raise ValueError(f"{kind} {', '.join(sorted(twice))} is there twice")
+            if twice := _twice(names):
+                mistakes.append(f"{kind} {twice} is there twice")
         subjects = {user.subject for user in self.users}
         if clash := subjects.intersection(client.client_id for client in self.clients):
-            raise ValueError(f"subject {', '.join(sorted(map(str, clash)))} is the client_id of a client")
+            mistakes.append(f"subject {', '.join(sorted(map(str, clash)))} is the client_id of a client")
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
         return self

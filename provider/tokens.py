@@ -153,12 +153,13 @@ class Tokens:
         return redeem(REFRESH_TOKENS, bearer_key(value), keep_until)
 
     def confirm_unused(self, token: Token, expires_at: float | None = None) -> Operation:
-        """The commit point of a refresh that spends nothing: fails when the token was used, changed or revoked since it
-        was read.
+        """The commit point of what spends nothing: fails when the token was used, changed or revoked since it was
+        read.
         """
         if token.document is None:
             raise ValueError("the token was not read from the store")
-        return replace_document(REFRESH_TOKENS, token.document, token.document.value, expires_at)
+        collection = ACCESS_TOKENS if token.kind == "access_token" else REFRESH_TOKENS
+        return replace_document(collection, token.document, token.document.value, expires_at)
 
     def revoke_grant(self, grant_id: str) -> None:
         """End all that a grant gave, in the order that lets nobody win meanwhile."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import quote
 from importlib.resources import files
 from typing import Any
@@ -96,22 +96,20 @@ class Pages:
         self._common = common
 
     def answer(
-        self, resp: falcon.Response, template: str, *, status: int = 200, form_action: str | None = None, **values: Any
+        self, resp: falcon.Response, template: str, *, status: int = 200, form_action: Iterable[str] = (), **values: Any
     ) -> None:
-        """A page. `form_action` is the proven redirect URI that a form of it leads to: its origin is allowed too, since
-        Chromium blocks the way back to the app otherwise.
+        """A page. `form_action` has the proven redirect URI that a form of it leads to, and where that leads on to:
+        their origins are allowed too, since Chromium blocks the way back to the app otherwise.
         """
         resp.status = status
         resp.content_type = "text/html; charset=utf-8"
         resp.text = self._environment.get_template(template).render(**self._common, **values)
         never_store(resp)
-        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY + _source(form_action))
+        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY + "".join(map(_source, form_action)))
 
 
-def _source(uri: str | None) -> str:
+def _source(uri: str) -> str:
     """A CSP source for where a redirect URI leads: its origin, or its private-use scheme."""
-    if uri is None:
-        return ""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
         return f" {parts.scheme}:"

@@ -87,8 +87,9 @@ class Reader:
         limit = self._settings.body_limit
         if (req.content_length or 0) > limit:
             raise RequestTooLarge(f"the body is larger than {limit} bytes")
-        # Not bounded_stream: it reads nothing of a chunked body.
-        body: bytes = req.stream.read(limit + 1)
+        # Not bounded_stream: it reads nothing of a chunked body. No more than was announced: some servers wait for it.
+        length = req.content_length
+        body: bytes = req.stream.read(limit + 1 if length is None else length)
         if len(body) > limit:
             raise RequestTooLarge(f"the body is larger than {limit} bytes")
         return body

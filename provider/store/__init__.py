@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -287,10 +290,30 @@ def _depth(value: Any) -> int:
     return 0
 
 
+_request = threading.local()
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """All calls that this thread makes to a store meanwhile share these seconds: one deadline a request."""
+    before = getattr(_request, "ends", None)
+    _request.ends = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _request.ends = before
+
+
+def time_left(timeout: float) -> float:
+    """The seconds that a call may take: a backend's own timeout, or what its request has left."""
+    ends = getattr(_request, "ends", None)
+    return timeout if ends is None else max(0.0, min(timeout, ends - time.monotonic()))
+
+
 class Store(ABC):
     """A backend. One object a process, made where it is used (after a fork, never before), safe for many threads.
 
-    Every method may raise StoreUnavailable, within the store's deadline.
+    Every method may raise StoreUnavailable, within `time_left(timeout)` seconds.
     """
 
     schemes: ClassVar[tuple[str, ...]]

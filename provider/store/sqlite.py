@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import Collection, Document, Operation, Store, StoreUnavailable
+from . import Collection, Document, Operation, Store, StoreUnavailable, time_left
 from .sqlite_connection import Deadline, connect, lay_out, unavailable, unusable
 from .sqlite_file import Identity, create, identity_of, path_of, refuse_network_file_system, replaced
 from .sqlite_readers import Readers, Row
@@ -139,7 +139,7 @@ class SQLiteStore(Store):
             raise ValueError(f"the store was not opened with the collection {collection.name!r}") from None
 
     def _read(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
-        deadline = Deadline(self.timeout)
+        deadline = Deadline(time_left(self.timeout))
         self._ready()
         try:
             return self._readers.rows(query, parameters, deadline)
@@ -147,7 +147,7 @@ class SQLiteStore(Store):
             raise unavailable(self.path, error) from error
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        deadline = Deadline(self.timeout)
+        deadline = Deadline(time_left(self.timeout))
         self._ready()
         try:
             return self._writer.do(work, deadline)

@@ -4,8 +4,13 @@
 `RelyingParty` an app and `Browser` its user in front of it; pytest has the fixtures `op` and `run_provider`.
 """
 
-from .relying_party import Answer, AuthorizationAnswer, Browser, RelyingParty
-from .running import RunningProvider
-from .store_conformance import StoreConformance
+import pytest
+
+# Before its first import, so that a failure shows its values.
+pytest.register_assert_rewrite("creance.provider.testing.store_conformance")
+
+from .relying_party import Answer, AuthorizationAnswer, Browser, RelyingParty  # noqa: E402
+from .running import RunningProvider  # noqa: E402
+from .store_conformance import StoreConformance  # noqa: E402
 
 __all__ = ["Answer", "AuthorizationAnswer", "Browser", "RelyingParty", "RunningProvider", "StoreConformance"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from creance.provider.store import (
     StoreError,
     bearer_key,
     check_key,
+    deadline,
     encode,
     ensure,
     insert,
     make_store,
     replace,
     store_classes,
+    time_left,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,3 +195,14 @@ def test_the_store_of_a_uri_is_found_by_its_scheme(tmp_path: Path) -> None:
     assert str(tmp_path) in store.describe()
     with pytest.raises(ValueError, match=r"no store for 'postgres': installed are .*sqlite"):
         make_store("postgres://host/x", folder=tmp_path, timeout=1)
+
+
+def test_the_calls_of_a_request_share_one_deadline() -> None:
+    """deadline, time_left: what one call took, the next has no more; without a request each call has its own."""
+    assert time_left(2.5) == 2.5
+    with deadline(0.05):
+        assert time_left(2.5) <= 0.05
+        assert time_left(0.01) <= 0.01
+        time.sleep(0.06)
+        assert time_left(2.5) == 0.0
+    assert time_left(2.5) == 2.5

@@ -23,7 +23,7 @@ from creance.provider.store import (
 )
 from creance.provider.store.sqlite import SQLiteStore
 from creance.provider.store.sqlite_connection import APPLICATION_ID, LAYOUT_VERSION
-from creance.provider.testing.store_conformance import StoreConformance
+from creance.provider.testing.store_conformance import StoreConformance, together
 
 TOKENS = Collection("tokens", indexes=("user",))
 
@@ -327,6 +327,24 @@ def test_time_is_asked_of_the_clock(store: SQLiteStore) -> None:
     assert store.sweep() == 2
 
 
+def test_many_workers_make_the_file_at_once(tmp_path: Path) -> None:
+    """open: SQLite refuses one of two that switch to the write-ahead log together; that one must try again."""
+
+    def start(path: Path) -> None:
+        store = SQLiteStore(path, timeout=20)
+        store.open([TOKENS])
+        store.write([increment(TOKENS, "n", valid_until=time.time() + 60)])
+        store.close()
+
+    for turn in range(15):
+        path = tmp_path / f"{turn}.db"
+        assert together(8, lambda _, path=path: start(path)) == [None] * 8
+        store = open_at(path)
+        store.open([TOKENS])
+        assert [document.value for document in store.page(TOKENS)] == [{"count": 8}]
+        store.close()
+
+
 def test_threads_that_come_and_go_leave_no_connections(store: SQLiteStore, path: Path) -> None:
     """At most as many connections as readers at the same time; none after close."""
 
@@ -371,7 +389,6 @@ def test_closing_while_others_read_and_write(path: Path) -> None:
         thread.join(timeout=30)
     assert not [thread for thread in threads if thread.is_alive()]
     assert wrong == []
-    store.close()
     assert open_files(path) == 0
 
 

@@ -1,0 +1,79 @@
+"""The logout page: asks, then ends the session and what it gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import falcon
+from creance.provider import Browser, Resource
+from creance.provider.endpoints import redirect, set_cookies
+
+if TYPE_CHECKING:
+    from . import Sessions
+
+_PAGE = {"$ref": "#/components/responses/Page"}
+
+
+class LogoutResource(Resource):
+    """GET asks, POST does it: a link or an image of another site logs nobody out."""
+
+    templates = "creance.plugins.sessions"
+    for_people = True
+    openapi = {
+        "get": {"summary": "Asks whether to log out", "responses": {"200": _PAGE, "503": _PAGE}},
+        "post": {
+            "summary": "Log out",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["csrf_token"],
+                            "properties": {"csrf_token": {"type": "string", "description": "From the page."}},
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "303": {"description": "Logged out: to the page that says so."},
+                "400": _PAGE,
+                "403": {**_PAGE, "description": "The form does not come from a page of ours in this browser."},
+                "413": _PAGE,
+                "415": _PAGE,
+                "503": _PAGE,
+            },
+        },
+    }
+
+    def __init__(self, plugin: Sessions) -> None:
+        self._plugin = plugin
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """The question, or, where nobody is logged in, that it is so."""
+        self._show(resp, self.reader.browser(req))
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Prove that the form is ours, end the session, and go to the page that says so."""
+        form = self.reader.form(req)
+        form.refuse_problems()
+        browser = self.reader.browser(req)
+        refusal = self._plugin.forms.why_refused(req, form, browser)
+        if refusal is not None:
+            req.context.log.error, req.context.log.hint = "invalid_request", refusal
+            self.pages.answer(resp, "refused.html", status=403, again=self.provider.url("logout"))
+            return
+        self._plugin.log_out(browser)
+        req.context.log.outcome = "logout"
+        redirect(resp, self.provider.url("logout"))
+        set_cookies(resp, browser, secure=self.provider.cookie_names.secure)
+
+    def _show(self, resp: falcon.Response, browser: Browser) -> None:
+        session = self._plugin.current(browser)
+        if session is None:
+            self.pages.answer(resp, "logged_out.html", login=self.provider.url("login"))
+            return
+        csrf_token = self.provider.visits.csrf_token(browser)
+        logout = self.provider.url("logout")
+        self.pages.answer(resp, "logout.html", username=session.username, logout=logout, csrf_token=csrf_token)
+        set_cookies(resp, browser, secure=self.provider.cookie_names.secure)

@@ -1,0 +1,96 @@
+"""`creance schema`: the configuration as a JSON Schema, which editors complete and check by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+from pydantic import BaseModel, Field, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from ..plugin import Plugin
+from ..plugin_registry import installed_plugins
+from ..settings import ClientSettings, Settings, SettingsModel
+
+Plugins = Mapping[str, type[Plugin[Any, Any]]]
+
+ENABLED = "False switches the plugin off; it is for those that are on without being named."
+
+
+class SwitchedTable(SettingsModel):
+    """What every plugin's table may say."""
+
+    enabled: bool = Field(default=True, description=ENABLED)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, with the settings of all installed plugins."""
+    click.echo(schema_text(installed_plugins()), nl=False)
+
+
+def schema_text(plugins: Plugins) -> str:
+    """The schema as the file `creance.schema.json` has it."""
+    return json.dumps(configuration_schema(plugins), indent=2, ensure_ascii=False) + "\n"
+
+
+def configuration_schema(plugins: Plugins) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a configuration in which these plugins may be named."""
+    client = create_model(
+        "Client", __base__=ClientSettings, plugins=(_tables("ClientPlugins", _client_tables(plugins)), Field(default={}))
+    )
+    configuration = create_model(
+        "Configuration",
+        __base__=Settings,
+        clients=(list[client], _like(Settings, "clients")),  # type: ignore[valid-type]
+        plugins=(_tables("Plugins", _plugin_tables(plugins)), _like(Settings, "plugins")),
+    )
+    generated = configuration.model_json_schema(schema_generator=_Schema)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **generated, "title": "Configuration of Creance"}
+
+
+def _plugin_tables(plugins: Plugins) -> Iterable[tuple[str, type[BaseModel], str]]:
+    for name, plugin in sorted(plugins.items()):
+        table = create_model(f"plugins_{name}", __base__=(plugin.settings_type, SwitchedTable))
+        yield name, table, summary(plugin)
+
+
+def _client_tables(plugins: Plugins) -> Iterable[tuple[str, type[BaseModel], str]]:
+    for name, plugin in sorted(plugins.items()):
+        yield name, create_model(f"clients_plugins_{name}", __base__=plugin.client_settings_type), summary(plugin)
+
+
+def _tables(name: str, tables: Iterable[tuple[str, type[BaseModel], str]]) -> type[BaseModel]:
+    """A model with a table for each plugin."""
+    fields: Any = {table_name: (table, Field(default={}, description=text)) for table_name, table, text in tables}
+    return create_model(name, __base__=SettingsModel, **fields)
+
+
+def _like(model: type[BaseModel], name: str) -> Any:
+    return Field(default=[] if name == "clients" else {}, description=model.model_fields[name].description)
+
+
+def summary(plugin: type[Plugin[Any, Any]]) -> str:
+    """The first paragraph of a plugin's docstring."""
+    return " ".join((plugin.__doc__ or "").strip().partition("\n\n")[0].split())
+
+
+class _Schema(GenerateJsonSchema):
+    """As TOML has it: there is no null, and a table's default is what is said at its members."""
+
+    def nullable_schema(self, schema: Any) -> Any:
+        """What can be left out is left out."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Any) -> Any:
+        """A default that can be written."""
+        described = super().default_schema(schema)
+        if described.get("default") is None or isinstance(described["default"], dict):
+            described.pop("default", None)
+        return described
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Names speak for themselves."""
+        return False

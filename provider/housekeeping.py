@@ -1,0 +1,52 @@
+"""Removes what has expired, a little at a time, in one worker at a time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from threading import Event, Thread
+
+from .request_log import report_defect
+from .store import Store, StoreUnavailable
+
+INTERVAL = 30.0
+"""Seconds between two sweeps."""
+BATCH = 1000
+"""Documents of a collection that one sweep removes at most; a full one is followed by the next at once."""
+
+
+class Housekeeping:
+    """A thread of its own. Reads never return what has expired, so that being late harms nobody."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._holder = secrets.token_hex(8)
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="creance-housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the sweep that was begun has ended."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(INTERVAL):
+            try:
+                self.sweep()
+            except StoreUnavailable:
+                continue  # who asks for something meanwhile says so in the log
+            except Exception as error:
+                report_defect("housekeeping", error)
+
+    def sweep(self) -> int:
+        """Remove all that has expired, if no other worker is at it; answers how many documents."""
+        removed = 0
+        while not self._stopped.is_set() and self._store.claim("sweep", self._holder, time.time() + INTERVAL):
+            batch = self._store.sweep(BATCH)
+            removed += batch
+            if batch < BATCH:
+                break
+        return removed

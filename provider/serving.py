@@ -1,0 +1,220 @@
+"""Serves a provider with Granian: a parent that only watches, and the workers, its children.
+
+Everything that has connections or threads is made in a worker, after it was started. The parent claims the port, makes
+what a first start needs, writes the first line of the log, and then replaces workers that die.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.util
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.mp import MPServer, WorkerProcess
+
+from .app import create_app
+from .errors import ConfigurationError
+from .listening import Address, claimed, resolve
+from .openid_provider import OpenIDProvider
+from .request_log import configure_logging, logger, report_defect
+from .settings import Settings
+from .store import StoreError
+
+CANNOT_START = 3
+"""The exit code of a worker that cannot start."""
+ATTEMPTS = 5
+"""How often in a row a worker may fail to start, once the provider has served, before all of it ends."""
+
+_TICK = 0.05
+_WATCH = 1.0
+
+
+def serve(provider: OpenIDProvider, configuration: Path, bind: str) -> None:
+    """Serve at `bind` until SIGTERM or Ctrl+C. `configuration` is the file that the settings are from, for the log.
+
+    Raises ConfigurationError, StoreUnavailable, StoreRefused before it serves; SystemExit where workers cannot start.
+    """
+    settings = provider.settings
+    with claimed(resolve(bind)) as address:
+        provider.prepare()
+        configure_logging(settings.log)
+        _log_start(provider, configuration, address)
+        server = Server(settings, address)
+        server.serve(target_loader=partial(build_app, settings), wrap_loader=False)
+
+
+def _log_start(provider: OpenIDProvider, configuration: Path, address: Address) -> None:
+    """The first line of the log: all that one wants to know when something is asked about this provider."""
+    logger.info(
+        "start",
+        version=version("creance"),
+        configuration=str(configuration.resolve()),
+        store=provider.store.describe(),
+        issuer=provider.settings.issuer,
+        plugins=list(provider.plugins.plugins),
+        bind=str(address),
+        workers=provider.settings.http.workers,
+    )
+
+
+def welcome(settings: Settings) -> str:
+    """What people are told once the provider answers."""
+    lines = [settings.welcome.strip(), f"The provider answers at {settings.issuer}", "Ctrl+C stops it."]
+    return "\n" + "\n".join(line for line in lines if line) + "\n"
+
+
+# ----- The parent ----------------------------------------------------------------------------------------------------
+
+
+class Server(MPServer):
+    """Granian's server, with a rule of its own for workers that end.
+
+    Granian gives up when a worker dies twice within seconds, however it died. Here one that was killed is always
+    replaced, and the server ends when workers refuse to start.
+    """
+
+    def __init__(self, settings: Settings, address: Address) -> None:
+        super().__init__(
+            "creance",
+            address=address.host,
+            port=address.port,
+            interface=Interfaces.WSGI,
+            workers=settings.http.workers,
+            blocking_threads=settings.http.threads,
+            workers_kill_timeout=settings.http.shutdown_timeout,
+            http=HTTPModes.http1,
+            websockets=False,
+            log_enabled=False,
+        )
+        self._settings = settings
+        self._address = address
+        self._answered = False
+        self._gave_up = False
+        self._refusals: Counter[int] = Counter()
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        """Watch until we are asked to stop, or workers cannot start."""
+        while not self.interrupt_signal and not self._gave_up:
+            self.main_loop_interrupt.wait(_WATCH if self._answered else _TICK)
+            self.main_loop_interrupt.clear()
+            self._notice_first_answer()
+            ended = [worker for worker in self.wrks if not worker.is_alive()]
+            if ended and not self.interrupt_signal:
+                self._replace(ended, spawn_target, target_loader)
+
+    def _notice_first_answer(self) -> None:
+        """Tell people that they can begin, when it is true."""
+        if self._answered or not self._address.answers():
+            return
+        self._answered = True
+        if self._settings.welcome or sys.stderr.isatty():  # not standard output: that is the log's
+            print(welcome(self._settings), file=sys.stderr, flush=True)
+
+    def _replace(self, ended: list[WorkerProcess], spawn_target: Any, target_loader: Any) -> None:
+        """Start others for workers that ended; give up where they refuse to start, at first at once."""
+        for worker in ended:
+            self._note(worker)
+        refusals = max(self._refusals.values(), default=0)
+        if refusals >= (ATTEMPTS if self._answered else 1):
+            self._gave_up = True
+            return
+        if refusals:
+            self.main_loop_interrupt.wait(2 ** (refusals - 2))
+        if not self.interrupt_signal:
+            self._respawn_workers([worker.idx for worker in ended], spawn_target, target_loader)
+
+    def _note(self, worker: WorkerProcess) -> None:
+        """Log the end of a worker, and count the refusals in a row of those in its place."""
+        exit_code = worker.inner.exitcode
+        logger.warning("worker_ended", worker=worker.idx + 1, exit_code=exit_code)
+        if exit_code == CANNOT_START:
+            self._refusals[worker.idx] += 1
+        else:
+            del self._refusals[worker.idx]
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        with _signals_blocked():
+            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+
+    def _respawn_workers(self, workers: Any, spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
+        with _signals_blocked():
+            super()._respawn_workers(workers, spawn_target, target_loader, delay)
+
+    def signal_handler_reload(self, *arguments: Any, **named: Any) -> None:
+        """SIGHUP, as when the terminal is closed: stop. The configuration is read at the start only."""
+        self.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Let the workers finish what they began, and say so where one did not in time."""
+        relay_server_log()
+        self.interrupt_children.clear()  # or a worker that ends at the same signal as we would be a failure
+        logger.info("stop", reason="workers cannot start" if self._gave_up else "asked to")
+        super().shutdown(exit_code or int(self._gave_up))  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Start children with signals blocked, so that none is lost in one that has not yet set up what to do with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# ----- A worker ------------------------------------------------------------------------------------------------------
+
+
+def build_app(settings: Settings) -> Callable[..., Any]:
+    """Called in each worker: everything that serves is made here. Ends the worker where that cannot be done."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the server sets its own; Ctrl+C is left to the parent
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    configure_logging(settings.log)
+    relay_server_log()
+    try:
+        provider = OpenIDProvider(settings)
+        app = create_app(provider)
+    except (ConfigurationError, StoreError, OSError) as error:
+        logger.error("worker_cannot_start", reason=str(error))
+        sys.exit(CANNOT_START)
+    except Exception as error:
+        report_defect("the start of a worker", error)
+        sys.exit(CANNOT_START)
+    multiprocessing.util.Finalize(None, provider.stop, exitpriority=1)  # atexit does not run in a forked child
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return app
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would keep the port and nobody would watch it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _ServerLog(logging.Handler):
+    """Granian's own lines, in our log. Never the exception of a record: its message may quote what was sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log: Callable[..., None] = logger.error if record.levelno >= logging.ERROR else logger.warning
+        log("server", message=record.getMessage())
+
+
+def relay_server_log() -> None:
+    """Warnings and errors of Granian go to our log, in its form."""
+    server_log = logging.getLogger("_granian")
+    server_log.handlers = [_ServerLog()]
+    server_log.setLevel(logging.WARNING)

@@ -1,0 +1,280 @@
+"""What our tests share: a provider at the level of objects, on an embedded store of its own, and an app in front of it.
+
+Tests over HTTP use the fixtures of `creance.provider.testing`; those here stop where HTTP begins.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from creance.provider import (
+    Authenticated,
+    Browser,
+    Client,
+    InvalidGrant,
+    OpenIDProvider,
+    Parameters,
+    Settings,
+)
+from creance.provider.authorization import Redirect
+from creance.provider.testing.running import demo_configuration
+
+ISSUER = "http://localhost:8400"
+
+
+class Clock:
+    """The time of day, which a test can put forward; `time.time` is this clock while the fixture lasts."""
+
+    def __init__(self) -> None:
+        self._true = time.time
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return self._true() + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Ask for it before a provider is made: a store keeps the clock that it was made with."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+def demo_table() -> dict[str, Any]:
+    """The demonstration's configuration as a table, without its login pages."""
+    table = tomllib.loads(demo_configuration(ISSUER, "127.0.0.1:8400"))
+    del table["plugins"]["sessions"]
+    return table
+
+
+def over(below: Any, above: Any) -> Any:
+    """A table with another over it, key by key; a list takes the place of a list."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: over(below.get(key), value) for key, value in above.items()}}
+    return above
+
+
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the secret and the database of a provider that was prepared once: to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    settings = Settings.model_validate(demo_table())
+    settings._folder = folder
+    OpenIDProvider(settings).prepare()
+    return folder / "var"
+
+
+MakeSettings = Callable[..., Settings]
+MakeProvider = Callable[..., OpenIDProvider]
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """The demonstration's settings with changes: `make_settings(lifetimes={"access_token": 5})`. `more_clients` and
+    `more_users` come after those that are there.
+    """
+
+    def make(more_clients: list[Any] | None = None, more_users: list[Any] | None = None, **changes: Any) -> Settings:
+        table = over(demo_table(), changes)
+        table["clients"] = [*table["clients"], *(more_clients or [])]
+        table["users"] = [*table["users"], *(more_users or [])]
+        settings = Settings.model_validate(table)
+        settings._folder = tmp_path
+        return settings
+
+    return make
+
+
+@pytest.fixture
+def make_provider(
+    clock: Clock, make_settings: MakeSettings, prepared_folder: Path, tmp_path: Path
+) -> Iterator[MakeProvider]:
+    """Starts the demonstration's provider with changes, as `make_settings` takes them. All that one test makes are on
+    one store, as the workers of one provider are.
+    """
+    made: list[OpenIDProvider] = []
+
+    def make(**changes: Any) -> OpenIDProvider:
+        if not (tmp_path / "var").exists():
+            shutil.copytree(prepared_folder, tmp_path / "var")
+        provider = OpenIDProvider(make_settings(**changes))
+        made.append(provider)
+        provider.start()
+        return provider
+
+    yield make
+    for provider in made:
+        provider.stop()
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code, and the verifier of the request that it came from."""
+
+    value: str
+    verifier: str
+    redirect_uri: str
+
+
+class App:
+    """An app of a provider, at the level of objects: what it asks is answered or raises."""
+
+    def __init__(self, provider: OpenIDProvider, client_id: str) -> None:
+        self.provider = provider
+        client = provider.clients.find(client_id)
+        assert client is not None
+        self.client: Client = client
+
+    def request(self, **changes: str | None) -> tuple[Parameters, str]:
+        """The parameters of an authorization request, and its code_verifier. A change of None leaves one out."""
+        verifier = secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        parameters = {
+            "client_id": self.client.client_id,
+            "redirect_uri": next(iter(self.client.redirect_uris), None),
+            "response_type": "code",
+            "scope": "openid offline_access",
+            "state": "a-state",
+            "nonce": "a-nonce",
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return Parameters({name: value for name, value in parameters.items() if value is not None}), verifier
+
+    def answer(self, browser: Browser | None = None, **changes: str | None) -> Redirect:
+        """What the authorization endpoint answers."""
+        parameters, _ = self.request(**changes)
+        return self.provider.authorization.answer(parameters, browser or Browser({}, "127.0.0.1"))
+
+    def authorize(
+        self,
+        user: str = "alice",
+        *,
+        session_id: str | None = "a-session",
+        auth_time: float | None = None,
+        acr: str | None = None,
+        **changes: str | None,
+    ) -> Code:
+        """The code that a person's login gives, checks of the request included."""
+        parameters, verifier = self.request(**changes)
+        parameters, client, redirect_uri = self.provider.authorization.prove(parameters)
+        request = self.provider.authorization.read(parameters, client, redirect_uri, time.time())
+        person = self.provider.users.find(user)
+        assert person is not None
+        authenticated = Authenticated(user, auth_time or time.time(), ("pwd",), acr, session_id)
+        code = self.provider.authorization.grant(request, authenticated, person, request.scope)
+        return Code(code, verifier, redirect_uri)
+
+    def exchange(self, code: Code, **changes: str | None) -> dict[str, Any]:
+        """RFC 6749 4.1.3."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code.value,
+            "redirect_uri": code.redirect_uri,
+            "code_verifier": code.verifier,
+        }
+        return self.token({**form, **changes})
+
+    def log_in(self, user: str = "alice", **changes: Any) -> dict[str, Any]:
+        """Authorize and exchange in one: the tokens."""
+        return self.exchange(self.authorize(user, **changes))
+
+    def refresh(self, refresh_token: str, **changes: str | None) -> dict[str, Any]:
+        """RFC 6749 6."""
+        return self.token({"grant_type": "refresh_token", "refresh_token": refresh_token, **changes})
+
+    def token(self, form: Mapping[str, str | None]) -> dict[str, Any]:
+        """The token endpoint, as this client."""
+        parameters = Parameters({name: value for name, value in form.items() if value is not None})
+        return self.provider.token_for(self.client, parameters)
+
+    def introspect(self, token: str, **changes: str) -> dict[str, Any]:
+        """RFC 7662, as this client."""
+        plugin: Any = self.provider.plugins.plugins["introspection"]
+        return dict(plugin.introspect(self.client, Parameters({"token": token, **changes})))
+
+    def revoke(self, token: str, **changes: str) -> None:
+        """RFC 7009, as this client."""
+        plugin: Any = self.provider.plugins.plugins["revocation"]
+        plugin.revoke(self.client, Parameters({"token": token, **changes}))
+
+    def claims(self, tokens: Mapping[str, Any]) -> dict[str, Any]:
+        """The claims of the ID token in a token response, its signature verified."""
+        return self.provider.keyring.verify(tokens["id_token"])
+
+    def refused(self, code: Code, **changes: str | None) -> InvalidGrant:
+        """The error of an exchange that must be refused."""
+        with pytest.raises(InvalidGrant) as refusal:
+            self.exchange(code, **changes)
+        return refusal.value
+
+
+@pytest.fixture
+def make_app(make_provider: MakeProvider) -> Callable[..., App]:
+    """An app of the demonstration: `make_app()`, or of another provider: `make_app("spa", provider)`."""
+
+    def make(client_id: str = "app", provider: OpenIDProvider | None = None, **changes: Any) -> App:
+        return App(provider or make_provider(**changes), client_id)
+
+    return make
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Installs a stranger's plugin, as pip does: `install_plugin("audit", source)`, with a class `Stranger` in it."""
+    site = tmp_path / "site-packages"
+    modules: list[str] = []
+
+    def install(name: str, source: str, *, entry: str | None = None) -> None:
+        module = f"stranger_{name}_{secrets.token_hex(4)}"
+        information = site / f"{module}-1.0.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text(f"[creance.plugins]\n{name} = {entry or module + ':Stranger'}\n")
+        preamble = "from creance.provider import *\nfrom creance.provider.store import Collection\n"
+        (site / f"{module}.py").write_text(preamble + source)
+        modules.append(module)
+        monkeypatch.syspath_prepend(site)
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+LOGIN = """
+import time
+
+class Stranger(Plugin[PluginSettings, PluginSettings]):
+    seen = []
+
+    @hookimpl
+    def authenticate(self, request, client, browser):
+        self.seen.append(request)
+        username = browser.cookies.get("user")
+        if username is None:
+            return Interaction("http://localhost:8400/auth/login")
+        return Authenticated(username, float(browser.cookies.get("at", time.time())), ("pwd",), None, "a-session")
+"""
+
+
+@pytest.fixture
+def login_plugin(install_plugin: Callable[..., None]) -> dict[str, dict[str, Any]]:
+    """Installs a plugin that believes the cookie `user`, and answers the tables that switch it on."""
+    install_plugin("believes", LOGIN)
+    return {"believes": {}}
