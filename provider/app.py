@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import falcon
 
 from .endpoints.answering import Pages
-from .endpoints.around import Around
+from .endpoints.around import Around, Request
 from .endpoints.authorize import AuthorizationResource, ResumeResource
 from .endpoints.documents import DocumentResource, discovery_document, jwks_document
 from .endpoints.error_answers import answer_errors
@@ -21,13 +21,14 @@ from .endpoints.reading import Reader
 from .endpoints.token import TokenResource
 from .endpoints.userinfo import UserinfoResource
 from .openid_provider import OpenIDProvider
+from .request_log import report_defect
 from .routes import Resource
 from .store import deadline
 
 _A_DAY = 86400
 
 
-class App(falcon.App[falcon.Request, falcon.Response]):
+class App(falcon.App[Request, falcon.Response]):
     """A Falcon app in which all that a request asks of the store shares one deadline."""
 
     store_deadline: float
@@ -35,7 +36,11 @@ class App(falcon.App[falcon.Request, falcon.Response]):
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         with deadline(self.store_deadline):
-            return super().__call__(environ, start_response)
+            try:
+                return super().__call__(environ, start_response)
+            except Exception as error:  # beyond Falcon's own handlers; the server answers 500
+                report_defect("the application", error)
+                raise
 
 
 def create_app(provider: OpenIDProvider) -> App:
@@ -54,7 +59,7 @@ def create_app(provider: OpenIDProvider) -> App:
         resource.pages = (
             pages if resource.templates == "creance.provider" else provider_pages(provider, resource.templates)
         )
-    app = App(middleware=[Around(provider)])
+    app = App(request_type=Request, middleware=[Around(provider)])
     app.store_deadline = provider.settings.store.timeout
     app.req_options.strip_url_path_trailing_slash = False
     prefix = urlsplit(provider.settings.issuer).path

@@ -73,7 +73,7 @@ class GrantState(AuthorizationState):
         self._provider.active_user(grant)
         access = self._provider.new_access_token(grant, self._client_of(grant), grant.scope)
         # create_refresh_token may follow: the code is remembered as long as what that makes.
-        keep_until = max(access.token.expires_at, self._tokens.refresh_token_ends(grant))
+        keep_until = max(access.token.expires_at, self._tokens.last_refresh_token_ends(grant))
         redemption = self._tokens.redeem_code(authorization_code, keep_until=keep_until)
         self._codes.commit([access.operation, redemption], grant)
         return self._issued(access)

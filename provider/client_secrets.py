@@ -25,7 +25,7 @@ def hash_client_secret(secret: str) -> str:
 
 
 def client_secret_matches(secret: str, kept: str | None) -> bool:
-    """Whether a secret is the one kept; takes the same time where nothing is kept."""
+    """Whether a secret is the one kept; takes the same time where nothing is kept. No secret at all never is."""
     expected = kept if kept is not None else _PREFIX + _NOBODYS
     same = hmac.compare_digest(hash_client_secret(secret), expected)
-    return same and kept is not None
+    return same and kept is not None and secret != ""

@@ -5,11 +5,11 @@ What only pyop's code sees is a mapping from client_id to metadata in the names 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from .cache import ReadThrough
 from .client_secrets import client_secret_matches, hash_client_secret
@@ -17,7 +17,7 @@ from .errors import ConfigurationError, InvalidClient
 from .plugin import PluginSettings
 from .registration import ClientSettings
 from .scopes import split_scope
-from .setting_types import LOOPBACK_HOSTS
+from .setting_types import LONGEST_IDENTIFIER
 from .settings import Settings
 from .store import FOREVER, AlreadyExists, Collection, Store, delete, insert
 
@@ -65,19 +65,16 @@ class Client:
         )
 
 
+# By the text alone, since parsers of URLs forgive what browsers do not: they drop line breaks, and change case.
+_LOOPBACK = re.compile(r"(http://(?:localhost|127\.0\.0\.1|\[::1\]))(?::([1-9][0-9]{0,4}))?((?:[/?].*)?)", re.DOTALL)
+
+
 def _without_loopback_port(uri: str) -> str | None:
-    """The URI with its port left out, if it is plain http on a loopback host, without any tricks."""
-    try:
-        parts = urlsplit(uri)
-        port = parts.port
-    except ValueError:
+    """The URI with its port left out, if it is plain http on a loopback host; all the rest is compared as it is."""
+    found = _LOOPBACK.fullmatch(uri)
+    if found is None or int(found[2] or 0) > 65535:
         return None
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or "#" in uri:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    if parts.netloc not in (host, f"{host}:{port}"):
-        return None
-    return f"http://{host}{parts.path}?{parts.query}"
+    return found[1] + found[3]
 
 
 class ClientRegistry(Mapping[str, Mapping[str, Any]]):
@@ -99,7 +96,7 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
     def find(self, client_id: str) -> Client | None:
         """The client, or None. Those of the store are remembered for some seconds."""
         configured = self._configured.get(client_id)
-        if configured is not None or self._store is None:
+        if configured is not None or self._store is None or len(client_id) > LONGEST_IDENTIFIER:
             return configured
         return self._stored(client_id)
 

@@ -40,7 +40,7 @@ class CodeExchange:
             refresh = self._tokens.new_refresh_token(grant)
             response["refresh_token"] = refresh.value
             operations.append(refresh.operation)
-            keep_until = max(keep_until, refresh.token.expires_at)
+            keep_until = max(keep_until, self._tokens.last_refresh_token_ends(grant))
         if grant.openid:
             response["id_token"] = self._provider.id_tokens.issue(
                 grant, request.client, user, grant.scope, access.value

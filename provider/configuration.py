@@ -102,7 +102,7 @@ def _over(below: Any, above: Any) -> Any:
 
 
 def _unknown_variables(environ: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with the names of variables: one that is no setting, or would switch on a plugin, stops the start."""
+    """What is wrong with our variables, by name: what is no setting, or would switch on a plugin, stops the start."""
     mistakes: dict[str, str] = {}
     named = table.get("plugins")
     for name in sorted(environ):

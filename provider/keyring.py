@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from .errors import ConfigurationError
 from .sealing import CannotOpen, Sealer
-from .store import AlreadyExists, Collection, Conflict, Store, StoreUnavailable, insert, replace
+from .store import AlreadyExists, Collection, Conflict, Document, Store, StoreUnavailable, insert, replace
 
 SIGNING_KEYS = Collection("signing_keys")
 
@@ -78,6 +78,8 @@ class KeyRing:
         """Read the keys; make those that are missing. Raises ConfigurationError where the secret does not open them."""
         while True:
             document = self._store.get(SIGNING_KEYS, _DOCUMENT)
+            if document:
+                self._take(document)  # nothing is added to keys that are not ours, or under a secret that is not theirs
             entries = document.value["keys"] if document else []
             missing = [
                 (algorithm, state)
@@ -109,13 +111,14 @@ class KeyRing:
 
         Raises ValueError for all else: another's key, `none`, an HMAC, a key in the header, what is not a JWS.
         """
+        self._refresh()
         try:
             header = jws.extract_compact(token.encode()).headers()
             key = self._parsed.get(header.get("kid", ""))
             if key is None or header.get("alg") != key.algorithm:
                 raise ValueError("not signed by a key of this provider")
             claims = json.loads(jws.deserialize_compact(token, key.public, algorithms=[key.algorithm]).payload)
-        except (JoseError, UnicodeError, TypeError, RecursionError) as error:
+        except (JoseError, UnicodeError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a valid JWS: {type(error).__name__}") from None
         if not isinstance(claims, dict) or claims.get("iss") != self._issuer:
             raise ValueError("not issued by this provider")
@@ -194,6 +197,9 @@ class KeyRing:
         document = self._store.get(SIGNING_KEYS, _DOCUMENT)
         if document is None:
             raise StoreUnavailable("the store holds no signing keys")
+        self._take(document)
+
+    def _take(self, document: Document) -> None:
         if document.value["issuer"] != self._issuer:
             raise ConfigurationError(
                 f"store: its keys belong to the issuer {document.value['issuer']}; an issuer cannot be renamed"

@@ -50,7 +50,7 @@ class OpenIDProvider(PyopInterface):
         self.settings = settings
         self.plugins = PluginRegistry(settings)
         self.clients = ClientRegistry(settings, self.plugins.read_client_settings)
-        self.users = UserRegistry(settings)
+        self.users = UserRegistry(settings, self.clients.__contains__)
         self.scope_claims = ScopeClaims(settings.extra_scopes)
         self.cookie_names = CookieNames(settings.issuer)
         try:

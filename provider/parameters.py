@@ -34,7 +34,7 @@ class Parameters(dict[str, str]):
 
 def shown(name: str) -> str:
     """A parameter's name as it may stand in an error: names come from the client too."""
-    return name[:40] if name.isascii() and name.isprintable() else "a parameter"
+    return name[:40] if name and name.isascii() and name.isprintable() else "a parameter"
 
 
 def parse_parameters(encoded: bytes | str, *, limit: int, repeatable: Collection[str] = ()) -> Parameters:
@@ -44,7 +44,7 @@ def parse_parameters(encoded: bytes | str, *, limit: int, repeatable: Collection
     noted in `problems`.
     """
     try:
-        text = encoded.decode("utf-8") if isinstance(encoded, bytes) else encoded
+        text = str(encoded if isinstance(encoded, bytes) else encoded.encode(), "utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=limit)
     except UnicodeError:
         raise InvalidRequest("the parameters are not UTF-8") from None
@@ -61,7 +61,8 @@ def _add(parameters: Parameters, seen: set[str], name: str, value: str, repeatab
     if "\0" in value or "\0" in name:
         parameters.problems[name] = "holds a NUL character"
     elif name in repeatable:
-        parameters.multiple[name] = (*parameters.multiple.get(name, ()), value)
+        if value:
+            parameters.multiple[name] = (*parameters.multiple.get(name, ()), value)
     elif name in seen:
         parameters.problems[name] = "is there more than once"
         parameters.pop(name, None)

@@ -9,9 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from .errors import TemporarilyUnavailable
-
-MAXIMUM_LENGTH = 1024
-"""Characters. A longer password is wrong without being hashed."""
+from .registration import LONGEST_PASSWORD
 
 
 class Passwords:
@@ -33,7 +31,7 @@ class Passwords:
 
         Raises TemporarilyUnavailable when all places are taken.
         """
-        if len(password) > MAXIMUM_LENGTH:
+        if len(password) > LONGEST_PASSWORD:
             return False
         if not self._places.acquire(blocking=False):
             raise TemporarilyUnavailable("too many logins at the moment", hint="all places for password hashing taken")

@@ -158,7 +158,10 @@ class PyopInterface(Provider):
         http_headers: Mapping[str, str] | None = None,
         extra_id_token_claims: HostClaims = None,
     ) -> AccessTokenResponse:
-        """RFC 6749 3.2. Raises InvalidClientAuthentication, InvalidTokenRequest and the others that pyop raises."""
+        """RFC 6749 3.2. Raises InvalidClientAuthentication, InvalidTokenRequest and the others that pyop raises.
+
+        The extra claims count when a code is exchanged; an ID token that comes with a refresh repeats them.
+        """
         try:
             with _store_errors():
                 parameters, client = self._authenticate(request_body, http_headers)

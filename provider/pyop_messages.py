@@ -14,6 +14,7 @@ from pyop.message import AuthorizationRequest
 
 from .errors import InvalidRequest
 from .parameters import Parameters
+from .store import encode
 
 M = TypeVar("M", bound=Message)
 
@@ -30,9 +31,11 @@ def request_message(parameters: Mapping[str, str], multiple: Mapping[str, tuple[
     try:
         if "claims" in parameters:
             values["claims"] = json.loads(parameters["claims"])
-        return message(AuthorizationRequest, values)
-    except (MessageException, ValueError) as error:
+        made = message(AuthorizationRequest, values)
+        encode(made.to_dict())  # refuses what is nested too deeply for whoever keeps the message
+    except (MessageException, RecursionError, ValueError) as error:
         raise InvalidRequest("the authorization request is malformed", hint=type(error).__name__) from None
+    return made
 
 
 def summary(parameters: Parameters) -> AuthorizationRequest:
@@ -41,19 +44,19 @@ def summary(parameters: Parameters) -> AuthorizationRequest:
     return message(AuthorizationRequest, {name: parameters[name] for name in shown if name in parameters})
 
 
-def encoded(message: Mapping[str, Any], repeatable: Collection[str] = ()) -> bytes:
-    """A message as the query that it came from. What its host changed in it is in there too."""
-    return urlencode(list(_pairs(message, repeatable)), errors="surrogatepass").encode("ascii")
+def encoded(request: Mapping[str, Any], repeatable: Collection[str] = ()) -> bytes:
+    """A request as the query that it came from. What its host changed in it is in there too."""
+    return urlencode(list(_pairs(request, repeatable)), errors="surrogatepass").encode("ascii")
 
 
-def texts(message: Mapping[str, Any]) -> dict[str, str]:
-    """A message's parameters as text."""
-    return dict(_pairs(message, ()))
+def texts(request: Mapping[str, Any]) -> dict[str, str]:
+    """A request's parameters as text."""
+    return dict(_pairs(request, ()))
 
 
-def _pairs(message: Mapping[str, Any], repeatable: Collection[str]) -> Iterator[tuple[str, str]]:
+def _pairs(request: Mapping[str, Any], repeatable: Collection[str]) -> Iterator[tuple[str, str]]:
     """Lists are words with spaces between them, or one parameter an item where it may be repeated."""
-    plain = message.to_dict() if hasattr(message, "to_dict") else message
+    plain = request.to_dict() if hasattr(request, "to_dict") else request
     for name, value in plain.items():
         if isinstance(value, list | tuple) and name in repeatable:
             yield from ((name, str(item)) for item in value)

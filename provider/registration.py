@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .protocol_claims import PROTOCOL_CLAIMS
-from .setting_types import LOOPBACK_HOSTS, Identifier, RedirectURI, Scope, SettingsModel
+from .setting_types import LONGEST_IDENTIFIER, LOOPBACK_HOSTS, Identifier, RedirectURI, Scope, SettingsModel
+
+LONGEST_PASSWORD = 1024
+"""Characters. A longer password is wrong without being hashed."""
 
 
 class ClientSettings(SettingsModel):
@@ -58,39 +63,41 @@ class ClientSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        if mistakes := [*self._wrong_secret(), *self._wrong_uris()]:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+    def _wrong_secret(self) -> Iterator[str]:
         sources = [self.client_secret, self.client_secret_file, self.client_secret_hash]
         given = sum(source is not None for source in sources)
         if given > 1:
-            raise ValueError("give one of client_secret, client_secret_file and client_secret_hash")
+            yield "give one of client_secret, client_secret_file and client_secret_hash"
         if self.token_endpoint_auth_method == "none" and given:
-            raise ValueError("a public client (token_endpoint_auth_method none) has no secret")
+            yield "a public client (token_endpoint_auth_method none) has no secret"
         if self.token_endpoint_auth_method.startswith("client_secret_") and not given:
-            raise ValueError("no secret: give client_secret_file or client_secret_hash, or make it a public client")
+            yield "no secret: give client_secret_file or client_secret_hash, or make it a public client"
         if self.client_secret is not None and not self.client_secret.get_secret_value():
-            raise ValueError("client_secret is empty")
-        if "authorization_code" in self.grant_types and not self.redirect_uris:
-            raise ValueError("redirect_uris is needed for the authorization_code grant")
-        for uri in self.redirect_uris:
-            self._check_scheme(uri)
-        return self
+            yield "client_secret is empty"
 
-    def _check_scheme(self, uri: str) -> None:
-        parts = urlsplit(uri)
-        if parts.scheme == "https":
-            return
-        if parts.scheme == "http":
-            if parts.hostname not in LOOPBACK_HOSTS and not self.insecure_http_redirect_uris:
-                raise ValueError(f"redirect URI {uri}: http only on loopback; use https")
-        elif self.application_type != "native":
-            raise ValueError(f"redirect URI {uri}: private-use schemes are for application_type native (RFC 8252 7.1)")
+    def _wrong_uris(self) -> Iterator[str]:
+        if "authorization_code" in self.grant_types and not self.redirect_uris:
+            yield "redirect_uris is needed for the authorization_code grant"
+        for kind, uris in (("redirect", self.redirect_uris), ("post-logout redirect", self.post_logout_redirect_uris)):
+            for uri in uris:
+                parts = urlsplit(uri)
+                if parts.scheme == "http":
+                    if parts.hostname not in LOOPBACK_HOSTS and not self.insecure_http_redirect_uris:
+                        yield f"{kind} URI {uri}: http only on loopback; use https"
+                elif parts.scheme != "https" and self.application_type != "native":
+                    yield f"{kind} URI {uri}: private-use schemes are for application_type native (RFC 8252 7.1)"
 
 
 class UserSettings(SettingsModel):
     """A person who can log in."""
 
-    username: str = Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
+    username: str = Field(min_length=1, max_length=LONGEST_IDENTIFIER, pattern=r"^[^\x00-\x1f\x7f]+$")
     """What they type to log in."""
-    password: SecretStr | None = None
+    password: SecretStr | None = Field(default=None, min_length=1, max_length=LONGEST_PASSWORD)
     """The password itself: for demonstrations only. Otherwise `password_hash`."""
     password_hash: str | None = Field(default=None, pattern=r"^\$argon2id\$")
     """The argon2id hash of the password, as `creance hash` prints it."""
@@ -105,6 +112,16 @@ class UserSettings(SettingsModel):
     def _coherent(self) -> Self:
         if self.password is not None and self.password_hash is not None:
             raise ValueError("give password or password_hash, not both")
-        if taken := PROTOCOL_CLAIMS.intersection(self.claims):
-            raise ValueError(f"claims: {', '.join(sorted(taken))} belongs to the protocol and cannot be set by a user")
         return self
+
+    @field_validator("claims")
+    @classmethod
+    def _what_a_token_can_say(cls, claims: dict[str, Any]) -> dict[str, Any]:
+        if taken := PROTOCOL_CLAIMS.intersection(claims):
+            raise ValueError(f"{', '.join(sorted(taken))} belongs to the protocol and cannot be set by a user")
+        for name, value in claims.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError):
+                raise ValueError(f"{name} is not what JSON can say: write a date or time as text") from None
+        return claims

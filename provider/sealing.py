@@ -13,6 +13,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -115,11 +116,10 @@ def make_secret_file(path: Path) -> None:
                 file.write(new_secret() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(temporary, path)  # fails where another was quicker, and never shows a file half written
+            with suppress(FileExistsError):  # another was quicker; and nobody ever sees a file half written
+                os.link(temporary, path)
         finally:
             temporary.unlink()
-    except FileExistsError:
-        return
     except OSError as error:
         raise ConfigurationError(f"keys.secret_file: {path} cannot be made: {reason(error)}") from None
 

@@ -206,11 +206,13 @@ def _end_with_parent() -> None:
 
 
 class _ServerLog(logging.Handler):
-    """Granian's own lines, in our log. Never the exception of a record: its message may quote what was sent."""
+    """Granian's own lines, in our log: the first of each. The others are a traceback, and the message of an exception may
+    quote what was sent.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         log: Callable[..., None] = logger.error if record.levelno >= logging.ERROR else logger.warning
-        log("server", message=record.getMessage())
+        log("server", message=record.getMessage().partition("\n")[0])
 
 
 def relay_server_log() -> None:

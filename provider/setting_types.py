@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
 """A duration in seconds."""
 
+LONGEST_IDENTIFIER = 255
+"""Characters of a client_id, a username or a subject: what is longer is not looked up, and not remembered."""
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -50,6 +52,11 @@ def _issuer(uri: str) -> str:
         raise ValueError("must have no query, no fragment and no user name")
     if uri.endswith("/"):
         raise ValueError("must not end with a slash: it is compared character by character")
+    if parts.path:
+        _path(parts.path)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if uri != f"{parts.scheme}://{host}{f':{parts.port}' if parts.port is not None else ''}{parts.path}":
+        raise ValueError("must be in lower case up to its path: it is compared character by character")
     return uri
 
 
@@ -106,5 +113,7 @@ Network = Annotated[str, AfterValidator(_network)]
 RedirectURI = Annotated[str, AfterValidator(_redirect_uri)]
 Scope = Annotated[str, AfterValidator(check_scope)]
 PathText = Annotated[str, AfterValidator(_path)]
-Identifier = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")]
+Identifier = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_IDENTIFIER, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+]
 """RFC 6749 A.1: printable ASCII, here without blanks at its ends."""

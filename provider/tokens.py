@@ -112,9 +112,11 @@ class Tokens:
 
     def refresh_token_ends(self, grant: Grant) -> float:
         """When a refresh token used now ends: idle time from now, and never beyond the absolute lifetime."""
-        return min(
-            time.time() + self._lifetimes.refresh_token, grant.granted_at + self._lifetimes.refresh_token_absolute
-        )
+        return min(time.time() + self._lifetimes.refresh_token, self.last_refresh_token_ends(grant))
+
+    def last_refresh_token_ends(self, grant: Grant) -> float:
+        """When the last of a grant's refresh tokens ends, however often they are used."""
+        return grant.granted_at + self._lifetimes.refresh_token_absolute
 
     # Read.
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol
 
+from pydantic import ValidationError
 from pyop.subject_identifier import HashBasedSubjectIdentifierFactory
 from pyop.userinfo import Userinfo
 
 from .cache import ReadThrough
+from .configuration import explain
 from .errors import ConfigurationError
 from .passwords import Passwords
 from .protocol_claims import PROTOCOL_CLAIMS
 from .registration import UserSettings
+from .setting_types import LONGEST_IDENTIFIER
 from .settings import Settings
 from .store import FOREVER, AlreadyExists, Collection, Conflict, Store, insert, replace
 
@@ -47,7 +50,10 @@ class Users(Protocol):
 class UserRegistry:
     """The users of the file and of the store, as `Users`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, is_client: Callable[[str], bool]) -> None:
+        """`is_client`: whether somebody has this client_id. `sub` is a person's or, with client credentials, a
+        client's: never both.
+        """
         salt = settings.subjects.salt.get_secret_value() if settings.subjects.salt else settings.issuer
         self.subject_identifiers = HashBasedSubjectIdentifierFactory(salt)
         self.passwords = Passwords()
@@ -56,28 +62,40 @@ class UserRegistry:
         self._hashes = {user.username: user.password_hash for user in settings.users}
         self._plain = {user.username: user.password for user in settings.users if user.password is not None}
         self._hashing = Lock()
-        self._client_ids = frozenset(client.client_id for client in settings.clients)
+        self._client_ids = [client.client_id for client in settings.clients]
+        self._is_client = is_client
         self._store: Store | None = None
         self._stored = ReadThrough(self._read)
         self._stored_by_subject = ReadThrough(self._read_by_subject)
 
     def start(self, store: Store) -> None:
-        """Use the store too. Raises ConfigurationError where a username is in the file and in the store."""
+        """Use the store too. Raises ConfigurationError where a username or subject is in the file and in the store."""
         self._store = store
-        if both := [name for name in self._configured if store.get(USERS, name)]:
-            raise ConfigurationError(*(f"username {name} is in the configuration and in the store" for name in both))
+        mistakes = []
+        for user in self._configured.values():
+            if store.get(USERS, user.username):
+                mistakes.append(f"username {user.username} is in the configuration and in the store")
+            elif store.find(USERS, "subject", user.subject, limit=1):
+                mistakes.append(f"the subject of {user.username} is that of a user in the store")
+            if self._is_client(user.subject):
+                mistakes.append(f"the subject of {user.username} is the client_id of a client")
+        for client_id in self._client_ids:
+            if store.find(USERS, "subject", client_id, limit=1):
+                mistakes.append(f"client_id {client_id} is the subject of a user in the store")
+        if mistakes:
+            raise ConfigurationError(*mistakes)
 
     def find(self, username: str) -> User | None:
         """The user, also a disabled one; None where there is none."""
         configured = self._configured.get(username)
-        if configured is not None or self._store is None:
+        if configured is not None or self._store is None or len(username) > LONGEST_IDENTIFIER:
             return configured
         return self._stored(username)
 
     def find_by_subject(self, subject: str) -> User | None:
         """The user whose `sub` this is: an indexed look-up, never a scan."""
         configured = self._by_subject.get(subject)
-        if configured is not None or self._store is None:
+        if configured is not None or self._store is None or len(subject) > LONGEST_IDENTIFIER:
             return configured
         return self._stored_by_subject(subject)
 
@@ -97,7 +115,7 @@ class UserRegistry:
         """Keep a user in the store. Raises ConfigurationError where the name is taken or a field is wrong."""
         if username in self._configured:
             raise ConfigurationError(f"username {username} is in the configuration file")
-        settings = UserSettings(username=username, claims=dict(claims or {}), subject=subject)
+        settings = _validated(username=username, password=password, claims=dict(claims or {}), subject=subject)
         chosen = settings.subject or self.subject_identifiers.create_public_identifier(username)
         self._refuse_taken_subject(chosen)
         document = {
@@ -118,6 +136,7 @@ class UserRegistry:
         """Give a user of the store another password. Raises ConfigurationError."""
         if username in self._configured:
             raise ConfigurationError(f"username {username} is in the configuration file: change the password there")
+        _validated(username=username, password=password)
         password_hash = self.passwords.hash(password)
         while True:
             document = self._opened.get(USERS, username)
@@ -163,8 +182,7 @@ class UserRegistry:
         return document.value["password_hash"] if document else None
 
     def _refuse_taken_subject(self, subject: str) -> None:
-        """`sub` is a person's or, with client credentials, a client's: never both."""
-        if subject in self._client_ids or self.find_by_subject(subject) is not None:
+        if self._is_client(subject) or self.find_by_subject(subject) is not None:
             raise ConfigurationError("the subject is taken, by another user or as a client_id")
 
     def _forget(self, username: str, subject: str) -> None:
@@ -178,6 +196,13 @@ class UserRegistry:
     def _read_by_subject(self, subject: str) -> User | None:
         documents = self._opened.find(USERS, "subject", subject, limit=1)
         return _user(documents[0].value) if documents else None
+
+
+def _validated(**fields: Any) -> UserSettings:
+    try:
+        return UserSettings(**fields)
+    except ValidationError as error:
+        raise ConfigurationError(*explain(error, UserSettings, "user")) from None
 
 
 def _user(value: Mapping[str, Any]) -> User:

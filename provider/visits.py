@@ -89,10 +89,8 @@ class Visits:
 
     def _visit_of(self, browser: Browser) -> str:
         """The visit cookie's value; a browser that has none gets one."""
-        for cookie in browser.set_cookies:
-            if cookie.name == self._cookie:
-                return cookie.value
-        visit = browser.cookies.get(self._cookie)
+        given = [cookie.value for cookie in browser.set_cookies if cookie.name == self._cookie]
+        visit = given[-1] if given else browser.cookies.get(self._cookie)
         if not visit:
             visit = secrets.token_urlsafe(32)
             browser.set_cookie(self._cookie, visit)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import multiprocessing
 import secrets
 import shutil
 import sys
@@ -14,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,40 +81,39 @@ def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "var"
 
 
+def settings_in(
+    folder: Path, more_clients: list[Any] | None = None, more_users: list[Any] | None = None, **changes: Any
+) -> Settings:
+    """The demonstration's settings with changes: `make_settings(lifetimes={"access_token": 5})`. `more_clients` and
+    `more_users` come after those that are there.
+    """
+    table = over(demo_table(), changes)
+    table["clients"] = [*table["clients"], *(more_clients or [])]
+    table["users"] = [*table["users"], *(more_users or [])]
+    settings = Settings.model_validate(table)
+    settings._folder = folder
+    return settings
+
+
 MakeSettings = Callable[..., Settings]
 MakeProvider = Callable[..., OpenIDProvider]
 
 
 @pytest.fixture
 def make_settings(tmp_path: Path) -> MakeSettings:
-    """The demonstration's settings with changes: `make_settings(lifetimes={"access_token": 5})`. `more_clients` and
-    `more_users` come after those that are there.
+    """The demonstration's settings with changes, as `settings_in` takes them."""
+    return partial(settings_in, tmp_path)
+
+
+def providers_in(folder: Path, prepared_folder: Path) -> Iterator[MakeProvider]:
+    """Starts the demonstration's provider with changes, as `settings_in` takes them. All are on one store, as the
+    workers of one provider are.
     """
-
-    def make(more_clients: list[Any] | None = None, more_users: list[Any] | None = None, **changes: Any) -> Settings:
-        table = over(demo_table(), changes)
-        table["clients"] = [*table["clients"], *(more_clients or [])]
-        table["users"] = [*table["users"], *(more_users or [])]
-        settings = Settings.model_validate(table)
-        settings._folder = tmp_path
-        return settings
-
-    return make
-
-
-@pytest.fixture
-def make_provider(
-    clock: Clock, make_settings: MakeSettings, prepared_folder: Path, tmp_path: Path
-) -> Iterator[MakeProvider]:
-    """Starts the demonstration's provider with changes, as `make_settings` takes them. All that one test makes are on
-    one store, as the workers of one provider are.
-    """
+    shutil.copytree(prepared_folder, folder / "var")
     made: list[OpenIDProvider] = []
 
     def make(**changes: Any) -> OpenIDProvider:
-        if not (tmp_path / "var").exists():
-            shutil.copytree(prepared_folder, tmp_path / "var")
-        provider = OpenIDProvider(make_settings(**changes))
+        provider = OpenIDProvider(settings_in(folder, **changes))
         made.append(provider)
         provider.start()
         return provider
@@ -120,6 +121,18 @@ def make_provider(
     yield make
     for provider in made:
         provider.stop()
+
+
+@pytest.fixture
+def make_provider(clock: Clock, prepared_folder: Path, tmp_path: Path) -> Iterator[MakeProvider]:
+    """Starts providers for one test."""
+    yield from providers_in(tmp_path, prepared_folder)
+
+
+@pytest.fixture(scope="module")
+def make_shared_provider(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeProvider]:
+    """Starts providers for all tests of a module, which leave them as they are."""
+    yield from providers_in(tmp_path_factory.mktemp("provider"), prepared_folder)
 
 
 @dataclass(frozen=True)
@@ -255,6 +268,38 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield install
     for module in modules:
         sys.modules.pop(module, None)
+
+
+RunInProcesses = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="session")
+def run_in_processes() -> RunInProcesses:
+    """Runs a program in several processes at once: `run_in_processes(program, "one", "two")`. The program finds its
+    `arguments`, calls `ready()` and then does what it races for; what each hands to `tell` is answered.
+    """
+    context = multiprocessing.get_context("forkserver")  # clean processes that need not import everything anew
+    context.set_forkserver_preload(["__main__", "creance.provider"])
+
+    def run(program: str, *arguments: str, count: int = 6) -> list[str]:
+        barrier, told = context.Barrier(count), context.SimpleQueue()
+        names = {"arguments": arguments, "ready": barrier.wait, "tell": told.put}
+        processes = [context.Process(target=exec, args=(program, dict(names))) for _ in range(count)]
+        for process in processes:
+            process.start()
+        try:
+            for process in processes:
+                process.join(30)
+            assert [process.exitcode for process in processes] == [0] * count
+            return [told.get() for _ in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+                process.close()
+            told.close()
+
+    return run
 
 
 LOGIN = """

@@ -62,7 +62,7 @@ class ClientSettings(PluginSettings):
     onward_origins: list[Annotated[str, Field(pattern=_ORIGIN)]] = []
     """Origins, as `https://portal.example.org` or `https://*.example.org`, to which the app's redirect URI sends people
     on in turn, as a proxy or a portal does. Chromium follows the redirects after a login only to places that the login
-    page names (CSP form-action); to others the person never gets."""
+    page names (CSP form-action): without this the person stays on that page."""
 
 
 class Sessions(Plugin[Settings, ClientSettings]):

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import falcon
 from creance.provider import Browser, Parameters
+from creance.provider.endpoints import Reader
 from creance.provider.visits import Visits
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -34,6 +35,13 @@ class FormGuard:
         if req.get_header("Sec-Fetch-Site") not in (None, "same-origin", "none"):
             return True
         return req.get_header("Origin") not in (None, self._origin)
+
+
+def read_form(req: falcon.Request, reader: Reader) -> Parameters:
+    """The form that was sent; nothing at all is a form without a token. Raises InvalidRequest."""
+    form = reader.form(req) if req.content_type else Parameters()
+    form.refuse_problems()
+    return form
 
 
 def origin_of(url: str) -> str:

@@ -21,6 +21,8 @@ from creance.provider import (
 )
 from creance.provider.endpoints import redirect, set_cookies
 
+from .form_guard import read_form
+
 if TYPE_CHECKING:
     from . import Sessions
     from .session_store import Session
@@ -140,8 +142,7 @@ class LoginResource(Resource):
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Prove that the form is ours, then the password; answer with a new session."""
-        form = self.reader.form(req)
-        form.refuse_problems()
+        form = read_form(req, self.reader)
         browser = self.reader.browser(req)
         if self._refused(req, resp, form, browser):
             return

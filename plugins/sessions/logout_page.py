@@ -8,6 +8,8 @@ import falcon
 from creance.provider import Browser, Resource
 from creance.provider.endpoints import redirect, set_cookies
 
+from .form_guard import read_form
+
 if TYPE_CHECKING:
     from . import Sessions
 
@@ -55,8 +57,7 @@ class LogoutResource(Resource):
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Prove that the form is ours, end the session, and go to the page that says so."""
-        form = self.reader.form(req)
-        form.refuse_problems()
+        form = read_form(req, self.reader)
         browser = self.reader.browser(req)
         refusal = self._plugin.forms.why_refused(req, form, browser)
         if refusal is not None:

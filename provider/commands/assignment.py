@@ -8,17 +8,15 @@ from typing import Any
 import click
 
 
-class Assignment(click.ParamType):
-    """A name and a value: true, false, an object or a list in JSON; all else is text."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """The name and the value."""
-        name, equals, text = value.partition("=")
+def assignments(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """For an option: names with their values. true, false, objects and lists are JSON, all else is text."""
+    values = {}
+    for assignment in given:
+        name, equals, text = assignment.partition("=")
         if not name or not equals:
-            self.fail("must be NAME=VALUE", param, ctx)
-        return name, _value(text)
+            raise click.BadParameter(f"{assignment!r} is not NAME=VALUE")
+        values[name] = _value(text)
+    return values
 
 
 def _value(text: str) -> Any:

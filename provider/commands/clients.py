@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from ..configuration import explain
 from ..errors import ConfigurationError
 from ..openid_provider import OpenIDProvider
 from ..registration import ClientSettings
-from .assignment import Assignment
+from .assignment import assignments
 from .invocation import Invocation, config_option, pass_invocation
 from .table import print_table
 from .terminal import read_secret_line
@@ -75,18 +75,22 @@ def clients() -> None:
 @click.option(
     "--plugin",
     "plugin_settings",
-    type=Assignment(),
+    callback=assignments,
     multiple=True,
+    metavar="PLUGIN.SETTING=VALUE",
     help="A plugin's setting for this client, as introspection.sees=audience. Any number of times.",
 )
 @click.option(
-    "--secret-from-stdin", is_flag=True, help="Read the secret as one line from standard input: one is generated otherwise."
+    "--secret-from-stdin",
+    is_flag=True,
+    help="Read the secret as one line from standard input: one is generated otherwise.",
 )
 @pass_invocation
 def add(
     invocation: Invocation,
+    /,
     client_id: str,
-    plugin_settings: tuple[tuple[str, Any], ...],
+    plugin_settings: dict[str, Any],
     secret_from_stdin: bool,
     **registration: Any,
 ) -> None:
@@ -116,12 +120,12 @@ def _validated(registration: dict[str, Any]) -> ClientSettings:
     try:
         return ClientSettings.model_validate(registration)
     except ValidationError as error:
-        raise ConfigurationError(*explain(error, ClientSettings)) from None
+        raise ConfigurationError(*explain(error, ClientSettings, "client")) from None
 
 
-def _plugin_tables(settings: tuple[tuple[str, Any], ...]) -> dict[str, dict[str, Any]]:
+def _plugin_tables(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {}
-    for path, value in settings:
+    for path, value in settings.items():
         plugin, dot, name = path.partition(".")
         if not dot or not plugin or not name:
             raise ConfigurationError(f"--plugin {path}: must be PLUGIN.SETTING=VALUE, as introspection.sees=audience")

@@ -9,6 +9,7 @@ import click
 from ..errors import ConfigurationError, OAuthError
 from ..store import StoreError
 from .invocation import Invocation
+from .refusal import Refused
 
 
 class CreanceGroup(click.Group):
@@ -46,19 +47,6 @@ class CreanceGroup(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename is not None else ""
             raise Refused(f"{where}{error.strerror or error}") from None
-
-
-class Refused(click.ClickException):
-    """What was asked for cannot be done: a line for each thing to mend, exit code 1."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self._lines = lines
-
-    def show(self, file: Any = None) -> None:
-        """On standard error, each line saying who speaks."""
-        for line in self._lines:
-            click.echo(f"creance: {line}", file=file, err=file is None)
 
 
 def _plugin_commands(ctx: click.Context) -> dict[str, click.Command]:

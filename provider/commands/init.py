@@ -10,6 +10,7 @@ import click
 from ..configuration import read_settings
 from ..plugin_registry import installed_plugins
 from ..sealing import make_secret_file
+from .refusal import Refused
 from .schema import schema_text
 
 SAMPLES = {"demo": "embedded.toml", "production": "production.toml"}
@@ -26,7 +27,7 @@ def init(kind: str, folder: Path) -> None:
     """
     configuration = folder / "creance.toml"
     if configuration.exists():
-        raise click.ClickException(f"{configuration} is there already, and stays as it is")
+        raise Refused(f"{configuration} is there already, and stays as it is")
     folder.mkdir(parents=True, exist_ok=True)
     _write_new(configuration, (files("creance.config") / SAMPLES[kind]).read_text("utf-8"))
     _write_new(folder / "creance.schema.json", schema_text(installed_plugins()))

@@ -22,7 +22,7 @@ def list_keys(invocation: Invocation) -> None:
     with invocation.started_provider() as provider:
         rows = [
             (key.kid, key.algorithm, key.state, moment(key.created_at), moment(key.retired_at))
-            for key in provider.keyring.keys()
+            for key in provider.keyring.keys()  # noqa: SIM118
         ]
     print_table(("kid", "algorithm", "state", "created", "retired"), rows)
 
@@ -42,6 +42,6 @@ def rotate(invocation: Invocation, immediately: bool) -> None:
     """
     with invocation.started_provider() as provider:
         provider.keyring.rotate(immediately=immediately)
-        for key in provider.keyring.keys():
+        for key in provider.keyring.keys():  # noqa: SIM118
             if key.state == "active":
                 click.echo(f"{key.algorithm} is signed by {key.kid} now")

@@ -54,7 +54,7 @@ def _tables(value: Any) -> dict[str, dict[str, Any]]:
 
 def _plugin_mistakes(tables: Mapping[str, Any], of_clients: Iterable[Mapping[str, Any]]) -> list[str]:
     try:
-        registry = PluginRegistry(Settings.model_construct(plugins=dict(tables)))
+        registry = PluginRegistry(Settings.model_construct(issuer="", plugins=dict(tables)))
     except ConfigurationError as error:
         return [*error.mistakes]
     mistakes: list[str] = []

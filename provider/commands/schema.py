@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, SecretStr, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..plugin import Plugin
 from ..plugin_registry import installed_plugins
-from ..settings import ClientSettings, Settings, SettingsModel
+from ..registration import ClientSettings
+from ..setting_types import SettingsModel
+from ..settings import Settings
 
 Plugins = Mapping[str, type[Plugin[Any, Any]]]
 
@@ -39,12 +42,16 @@ def schema_text(plugins: Plugins) -> str:
 def configuration_schema(plugins: Plugins) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a configuration in which these plugins may be named."""
     client = create_model(
-        "Client", __base__=ClientSettings, plugins=(_tables("ClientPlugins", _client_tables(plugins)), Field(default={}))
+        "Client",
+        __base__=ClientSettings,
+        __doc__=ClientSettings.__doc__,
+        plugins=(_tables("ClientPlugins", _client_tables(plugins)), _like(ClientSettings, "plugins")),
     )
     configuration = create_model(
         "Configuration",
         __base__=Settings,
-        clients=(list[client], _like(Settings, "clients")),  # type: ignore[valid-type]
+        __doc__=Settings.__doc__,
+        clients=(list[client], _like(Settings, "clients")),
         plugins=(_tables("Plugins", _plugin_tables(plugins)), _like(Settings, "plugins")),
     )
     generated = configuration.model_json_schema(schema_generator=_Schema)
@@ -69,12 +76,20 @@ def _tables(name: str, tables: Iterable[tuple[str, type[BaseModel], str]]) -> ty
 
 
 def _like(model: type[BaseModel], name: str) -> Any:
-    return Field(default=[] if name == "clients" else {}, description=model.model_fields[name].description)
+    """The default and the documentation of a field whose type is told more exactly here."""
+    field = model.model_fields[name]
+    return Field(default=field.default, description=field.description)
 
 
 def summary(plugin: type[Plugin[Any, Any]]) -> str:
-    """The first paragraph of a plugin's docstring."""
-    return " ".join((plugin.__doc__ or "").strip().partition("\n\n")[0].split())
+    """What a plugin is for: the first paragraph of its module's docstring, or of its own."""
+    text = sys.modules[plugin.__module__].__doc__ or plugin.__doc__ or ""
+    return " ".join(text.strip().partition("\n\n")[0].split())
+
+
+def own_plugins() -> Plugins:
+    """The plugins that come with Creance, whatever else is installed."""
+    return {name: plugin for name, plugin in installed_plugins().items() if plugin.__module__.startswith("creance.")}
 
 
 class _Schema(GenerateJsonSchema):
@@ -85,8 +100,10 @@ class _Schema(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: Any) -> Any:
-        """A default that can be written."""
+        """A default that can be written, also where what people write instead is a secret."""
         described = super().default_schema(schema)
+        if isinstance(default := schema.get("default"), SecretStr):
+            described["default"] = default.get_secret_value()
         if described.get("default") is None or isinstance(described["default"], dict):
             described.pop("default", None)
         return described

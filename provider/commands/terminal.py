@@ -6,24 +6,26 @@ import sys
 
 import click
 
+from .refusal import Refused
+
 
 def read_secret(what: str) -> str:
     """A password or secret: typed twice where somebody can type, else the first line of standard input.
 
-    Raises click.ClickException for one that is empty or no text.
+    Raises Refused for one that is empty or no text.
     """
-    if sys.stdin is not None and sys.stdin.isatty():
+    if sys.stdin.isatty():
         typed: str = click.prompt(what, hide_input=True, confirmation_prompt=f"{what} again", err=True)
         return typed
     return read_secret_line(what)
 
 
 def read_secret_line(what: str) -> str:
-    """The first line of standard input. Raises click.ClickException for one that is empty or no text."""
+    """The first line of standard input. Raises Refused for one that is empty or no text."""
     try:
-        line = click.get_binary_stream("stdin").readline().decode("utf-8").removesuffix("\n").removesuffix("\r")
+        line = sys.stdin.buffer.readline().decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise click.ClickException(f"{what}: what was given on standard input is not UTF-8") from None
+        raise Refused(f"{what}: what was given on standard input is not UTF-8") from None
     if not line:
-        raise click.ClickException(f"{what}: nothing was given on standard input")
+        raise Refused(f"{what}: nothing was given on standard input")
     return line

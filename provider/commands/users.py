@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from pydantic import ValidationError
 
@@ -9,7 +11,7 @@ from ..configuration import explain
 from ..errors import ConfigurationError
 from ..registration import UserSettings
 from ..users import User
-from .assignment import Assignment
+from .assignment import assignments
 from .invocation import Invocation, config_option, pass_invocation
 from .table import print_table
 from .terminal import read_secret
@@ -27,19 +29,20 @@ def users() -> None:
 @click.option(
     "--claim",
     "claims",
-    type=Assignment(),
+    callback=assignments,
     multiple=True,
+    metavar="NAME=VALUE",
     help="What clients may learn, as email=alice@example.org or email_verified=true. Any number of times.",
 )
 @click.option("--subject", help="The sub that clients see; made from the username where it is not given.")
 @pass_invocation
-def add(invocation: Invocation, username: str, claims: tuple[tuple[str, object], ...], subject: str | None) -> None:
+def add(invocation: Invocation, username: str, claims: dict[str, Any], subject: str | None) -> None:
     """Add a user to the store. The password is read from the terminal, or as one line from standard input."""
     with invocation.started_provider() as provider:
         try:
-            settings = UserSettings(username=username, claims=dict(claims), subject=subject)
+            settings = UserSettings(username=username, claims=claims, subject=subject)
         except ValidationError as error:
-            raise ConfigurationError(*explain(error, UserSettings)) from None
+            raise ConfigurationError(*explain(error, UserSettings, "user")) from None
         if provider.users.find(username) is not None:
             raise ConfigurationError(f"username {username} exists already")
         if subject is not None and provider.clients.find(subject) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from email.utils import quote
 from importlib.resources import files
 from typing import Any
@@ -50,6 +51,9 @@ def bearer_challenge(error: OAuthError, realm: str) -> str:
     return f'{challenge}, error="{error.error}", error_description="{error.description}"'
 
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def set_cookies(resp: falcon.Response, browser: Browser, *, secure: bool) -> None:
     """Every cookie of ours: HttpOnly, SameSite=Lax, for the whole host, Secure on https."""
     for cookie in browser.set_cookies:
@@ -57,6 +61,7 @@ def set_cookies(resp: falcon.Response, browser: Browser, *, secure: bool) -> Non
             cookie.name,
             cookie.value,
             max_age=cookie.max_age,
+            expires=_LONG_AGO if cookie.max_age == 0 else None,  # Falcon says nothing of a max_age of 0
             path="/",
             secure=secure,
             http_only=True,

@@ -15,16 +15,26 @@ if TYPE_CHECKING:
     from ..openid_provider import OpenIDProvider
 
 
+class Context(falcon.Context):
+    """What is known of every request, also of one that Falcon refuses before any middleware."""
+
+    def __init__(self) -> None:
+        self.log = RequestLog(uuid4().hex, time.perf_counter())
+        self.resource: Any = None
+
+
+class Request(falcon.Request):
+    """A Falcon request with our context."""
+
+    context_type = Context
+
+
 class Around:
     """Falcon's middleware."""
 
     def __init__(self, provider: OpenIDProvider) -> None:
         self._log_requests = provider.settings.log.requests
         self._secure = provider.cookie_names.secure
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        req.context.log = RequestLog(uuid4().hex, time.perf_counter())
-        req.context.resource = None
 
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Mapping[str, str]
@@ -55,7 +65,7 @@ class Around:
         status = resp.status_code
         members: dict[str, Any] = {
             "request_id": log.request_id,
-            "method": req.method,
+            "method": req.method if req.method in falcon.HTTP_METHODS else "unknown",
             "path": req.path if req.context.resource is not None else "unknown",
             "status": status,
             "outcome": log.outcome or ("ok" if status < 400 else "refused" if status < 500 else "failed"),

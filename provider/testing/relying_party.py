@@ -33,7 +33,7 @@ class Answer(dict[str, Any]):
 
 
 class AuthorizationAnswer(dict[str, str]):
-    """What came back to the redirect URI. `code_verifier` and `nonce` are those of the request."""
+    """What came back to the redirect URI. `code_verifier`, `nonce` and `redirect_uri` are those of the request."""
 
     def __init__(self, location: str, code_verifier: str | None, nonce: str | None, redirect_uri: str) -> None:
         super().__init__(parse_qsl(urlsplit(location).query))
@@ -127,7 +127,6 @@ class RelyingParty:
         self.http = requests.Session()
         self.http.trust_env = False
         self.metadata = self.http.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
-        self._last: AuthorizationAnswer | None = None
 
     def request(self, **changes: str | None) -> tuple[dict[str, str], str]:
         """The parameters of an authorization request, and its code_verifier. A change of None leaves one out."""
@@ -151,6 +150,18 @@ class RelyingParty:
         parameters, _ = self.request(**changes)
         return browser.follow(browser.get(self.metadata["authorization_endpoint"], params=parameters))
 
+    def answer_at_once(self, browser: Browser | None = None, **changes: str | None) -> AuthorizationAnswer:
+        """What the app is told without anybody logging in: fails where a page is shown."""
+        parameters, verifier = self.request(**changes)
+        browser = browser or Browser(self.issuer)
+        response = browser.get(self.metadata["authorization_endpoint"], params=parameters)
+        location = response.headers.get("Location", "")
+        if response.status_code != 303 or location.startswith(f"{self.issuer}/"):
+            raise AssertionError(f"not answered at once ({response.status_code}): {location or response.text[:800]}")
+        return AuthorizationAnswer(
+            location, verifier, parameters.get("nonce"), parameters.get("redirect_uri", self.redirect_uri)
+        )
+
     def authorize(
         self, *, user: str = "alice", password: str | None = None, browser: Browser | None = None, **changes: str | None
     ) -> AuthorizationAnswer:
@@ -162,10 +173,12 @@ class RelyingParty:
             response = browser.log_in(response, user, password)
         if "Location" not in response.headers:
             raise AssertionError(f"not sent back to the app ({response.status_code}): {response.text[:800]}")
-        self._last = AuthorizationAnswer(
-            response.headers["Location"], verifier, parameters.get("nonce"), self.redirect_uri
+        return AuthorizationAnswer(
+            response.headers["Location"],
+            verifier,
+            parameters.get("nonce"),
+            parameters.get("redirect_uri", self.redirect_uri),
         )
-        return self._last
 
     def exchange(self, answer: AuthorizationAnswer, **changes: str | None) -> Answer:
         """Exchange the code of an authorization answer (RFC 6749 4.1.3)."""
@@ -178,9 +191,11 @@ class RelyingParty:
         }
         return self.post("token_endpoint", form)
 
-    def log_in(self, user: str = "alice", scope: str | None = None, **changes: str | None) -> Answer:
+    def log_in(
+        self, user: str = "alice", scope: str | None = None, browser: Browser | None = None, **changes: str | None
+    ) -> Answer:
         """Authorize and exchange in one: the tokens."""
-        return self.exchange(self.authorize(user=user, browser=None, scope=scope or self.scope, **changes))
+        return self.exchange(self.authorize(user=user, browser=browser, scope=scope or self.scope, **changes))
 
     def refresh(self, refresh_token: str, **changes: str | None) -> Answer:
         """RFC 6749 6."""
