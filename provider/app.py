@@ -65,7 +65,9 @@ def create_app(provider: OpenIDProvider) -> App:
     prefix = urlsplit(provider.settings.issuer).path
     for endpoint in provider.endpoints:
         app.add_route(prefix + endpoint.path, resources[endpoint.name])
-    if prefix:  # RFC 8414 3.1: the well-known path goes before the issuer's own
+    if prefix:
+        app.add_route(prefix, resources["front_page"])  # the issuer itself, as people may open it
+        # RFC 8414 3.1: the well-known path goes before the issuer's own
         app.add_route("/.well-known/oauth-authorization-server" + prefix, resources["oauth_authorization_server"])
     answer_errors(app, provider, pages)
     return app
@@ -74,7 +76,7 @@ def create_app(provider: OpenIDProvider) -> App:
 def provider_pages(provider: OpenIDProvider, package: str) -> Pages:
     """Templates of a package, with what every page shows."""
     common = {"name": provider.settings.pages.name, "stylesheet": provider.url("stylesheet")}
-    return Pages(package, common)
+    return Pages(package, common, loopback=provider.settings.loopback)
 
 
 def _core_resources(provider: OpenIDProvider) -> dict[str, Resource]:

@@ -31,7 +31,7 @@ from .errors import (
     TemporarilyUnavailable,
     UnprovenRedirect,
 )
-from .grants import Grant
+from .grants import Grant, kept_parameters
 from .hooks import Authenticated, Event, Interaction
 from .parameters import Parameters
 from .request_log import report_defect
@@ -129,7 +129,7 @@ class Authorization:
             acr=authenticated.acr,
             amr=authenticated.amr,
             granted_at=time.time(),
-            parameters={name: value for name, value in request.parameters.items() if name != "state"},
+            parameters=kept_parameters(request.parameters),
         )
         return self.issue_code(grant)
 

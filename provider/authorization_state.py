@@ -15,7 +15,7 @@ from .authorization_request import read_scope
 from .clients import Client
 from .code_exchange import CodeExchange
 from .errors import InvalidGrant, InvalidToken, UnauthorizedClient
-from .grants import Grant
+from .grants import Grant, kept_parameters
 from .hooks import HostClaims
 from .host_claims import with_host_claims
 from .parameters import Parameters
@@ -220,7 +220,7 @@ class GrantState(AuthorizationState):
             username=user.username,
             nonce=parameters.get("nonce"),
             granted_at=time.time(),
-            parameters={name: value for name, value in parameters.items() if name != "state"},
+            parameters=kept_parameters(parameters),
         )
 
     def _client_of(self, grant: Grant) -> Client:

@@ -32,14 +32,14 @@ class ClientAuthentication:
         for name, method in self._methods.items():
             if (client := method(parameters, headers)) is not None:
                 self._refuse_second(parameters, headers, name)
+                self._refuse_other(parameters, client.client_id)
                 return client
         authorization = headers.get("Authorization")
         if authorization is not None:
             client_id, secret = read_basic(authorization)
             if "client_secret" in parameters:
                 raise InvalidRequest("two ways of client authentication at once (RFC 6749 2.3)")
-            if parameters.get("client_id", client_id) != client_id:
-                raise InvalidRequest("client_id differs from the one in the Authorization header")
+            self._refuse_other(parameters, client_id)
             return self._clients.authenticate_client(client_id, secret, "client_secret_basic")
         if "client_id" not in parameters:
             raise InvalidClient("client authentication is missing")
@@ -53,6 +53,11 @@ class ClientAuthentication:
     def _refuse_second(parameters: Parameters, headers: Mapping[str, str], used: str) -> None:
         if "client_secret" in parameters or headers.get("Authorization", "").lower().startswith("basic"):
             raise InvalidRequest(f"another way of client authentication beside {used} (RFC 6749 2.3)")
+
+    @staticmethod
+    def _refuse_other(parameters: Parameters, client_id: str) -> None:
+        if parameters.get("client_id", client_id) != client_id:
+            raise InvalidRequest("client_id is not that of the client that authenticates")
 
 
 def read_basic(authorization: str) -> tuple[str, str]:

@@ -55,3 +55,8 @@ class Grant:
         """From the store."""
         listed = {name: tuple(value[name]) for name in ("scope", "amr") if name in value}
         return cls(**{"scope": (), **value, **listed})
+
+
+def kept_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
+    """What a grant keeps of its authorization request: not what has done its part, and is a token."""
+    return {name: value for name, value in parameters.items() if name not in ("state", "id_token_hint")}

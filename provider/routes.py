@@ -30,6 +30,8 @@ class Resource:
     """Whether scripts of any origin may call it. Only for endpoints that use no cookie."""
     for_people: ClassVar[bool] = False
     """Whether its errors are pages; otherwise they are JSON (RFC 6749 5.2)."""
+    takes_access_token: ClassVar[bool] = False
+    """Whether access tokens are presented here: then a malformed request is challenged too (RFC 6750 3)."""
     openapi: OpenAPI = {}
     """Its OpenAPI operations by method (`get`, `post`); an endpoint without any is left out."""
 

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -179,8 +180,7 @@ def _signals_blocked() -> Iterator[None]:
 
 def build_app(settings: Settings) -> Callable[..., Any]:
     """Called in each worker: everything that serves is made here. Ends the worker where that cannot be done."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the server sets its own; Ctrl+C is left to the parent
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    _obey_the_parent()
     configure_logging(settings.log)
     relay_server_log()
     try:
@@ -193,12 +193,31 @@ def build_app(settings: Settings) -> Callable[..., Any]:
         report_defect("the start of a worker", error)
         sys.exit(CANNOT_START)
     multiprocessing.util.Finalize(None, provider.stop, exitpriority=1)  # atexit does not run in a forked child
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     return app
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would keep the port and nobody would watch it."""
+def _obey_the_parent() -> None:
+    """Make SIGTERM, and the death of the parent, reach the main thread, where the server listens for SIGINT too.
+
+    The system gives a signal to any thread of a process, and what sleeps in the main thread may never learn of it. So
+    SIGTERM is blocked in all threads, and one waits for it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends a worker that is still starting
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for task in (_pass_on_sigterm, _notice_the_parents_death):
+        threading.Thread(target=task, name=task.__name__.strip("_"), daemon=True).start()
+
+
+def _pass_on_sigterm() -> None:
+    signal.sigwait({signal.SIGTERM})
+    while True:  # the server may have heard the first one before it knew what to do
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(1)
+
+
+def _notice_the_parents_death() -> None:
+    """A worker that is left alone would keep the port, and nobody would watch it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -206,8 +225,9 @@ def _end_with_parent() -> None:
 
 
 class _ServerLog(logging.Handler):
-    """Granian's own lines, in our log: the first of each. The others are a traceback, and the message of an exception may
-    quote what was sent.
+    """Granian's own lines, in our log: the first of each.
+
+    The others are a traceback, and the message of an exception may quote what was sent.
     """
 
     def emit(self, record: logging.LogRecord) -> None:

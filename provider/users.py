@@ -58,7 +58,11 @@ class UserRegistry:
         self.subject_identifiers = HashBasedSubjectIdentifierFactory(salt)
         self.passwords = Passwords()
         self._configured = {user.username: self._configured_user(user) for user in settings.users}
-        self._by_subject = {user.subject: user for user in self._configured.values()}
+        self._by_subject: dict[str, User] = {}
+        for user in self._configured.values():
+            other = self._by_subject.setdefault(user.subject, user)
+            if other is not user:
+                raise ConfigurationError(f"users: the subject of {user.username} is that of {other.username}")
         self._hashes = {user.username: user.password_hash for user in settings.users}
         self._plain = {user.username: user.password for user in settings.users if user.password is not None}
         self._hashing = Lock()

@@ -8,7 +8,7 @@ somebody who has not logged in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Self
 from urllib.parse import urlencode
 
 from creance.provider import (
@@ -16,10 +16,11 @@ from creance.provider import (
     Authenticated,
     AuthorizationRequest,
     Browser,
-    Client,
     Endpoint,
     Event,
+    Grant,
     Interaction,
+    InvalidGrant,
     LoginRequired,
     OpenIDProvider,
     Plugin,
@@ -37,7 +38,6 @@ from .session_document import SessionResource
 from .session_store import SESSIONS, Session, SessionStore
 
 _BY_PASSWORD = ("pwd",)
-_ORIGIN = r"^https?://(\*|(\*\.)?[a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?$"
 
 
 class Settings(PluginSettings):
@@ -56,16 +56,7 @@ class Settings(PluginSettings):
         return self
 
 
-class ClientSettings(PluginSettings):
-    """Settings of `[clients.plugins.sessions]`."""
-
-    onward_origins: list[Annotated[str, Field(pattern=_ORIGIN)]] = []
-    """Origins, as `https://portal.example.org` or `https://*.example.org`, to which the app's redirect URI sends people
-    on in turn, as a proxy or a portal does. Chromium follows the redirects after a login only to places that the login
-    page names (CSP form-action): without this the person stays on that page."""
-
-
-class Sessions(Plugin[Settings, ClientSettings]):
+class Sessions(Plugin[Settings, PluginSettings]):
     """Login, logout, and the session in between."""
 
     sessions: SessionStore
@@ -99,6 +90,20 @@ class Sessions(Plugin[Settings, ClientSettings]):
             return self._ask_to_log_in(request, browser)
         self.sessions.touch(session)
         return Authenticated(session.username, session.auth_time, amr=session.amr, session_id=session.sid)
+
+    @hookimpl
+    def check_code_exchange(self, grant: Grant) -> None:
+        """A code that was issued while its session ended gives nothing."""
+        self._refuse_ended(grant)
+
+    @hookimpl
+    def check_token_refresh(self, grant: Grant) -> None:
+        """A session that timed out has ended too; what has offline_access outlives it (OpenID Connect Core 11)."""
+        self._refuse_ended(grant)
+
+    def _refuse_ended(self, grant: Grant) -> None:
+        if grant.session_id is not None and not grant.offline and not self.sessions.is_alive(grant.session_id):
+            raise InvalidGrant("the session that this was granted in has ended")
 
     def current(self, browser: Browser) -> Session | None:
         """The session of this browser. None where it has ended, or its user is gone, disabled or another by now."""
@@ -136,10 +141,6 @@ class Sessions(Plugin[Settings, ClientSettings]):
         if session is not None:
             self._end(session)
         browser.remove_cookie(self._cookie)
-
-    def leads_to(self, client: Client, redirect_uri: str) -> tuple[str, ...]:
-        """Where the login form leads: the redirect URI, and where the app goes on to from there."""
-        return redirect_uri, *self.client_settings(client).onward_origins
 
     def _end(self, session: Session) -> None:
         """Tokens first: should the store fail in between, the session is still there to be ended again."""

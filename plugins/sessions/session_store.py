@@ -70,6 +70,11 @@ class SessionStore:
         session = self._session(document)
         return session if session.expires_at > time.time() else None
 
+    def is_alive(self, sid: str) -> bool:
+        """Whether the session with this public id has not ended."""
+        documents = self._store.find(SESSIONS, "sid", sid, limit=1)
+        return any(self._session(document).expires_at > time.time() for document in documents)
+
     def touch(self, session: Session) -> None:
         """Note that it is used: written at most once a minute (or twice in an idle timeout, where that is shorter).
 

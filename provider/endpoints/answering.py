@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import quote
 from importlib.resources import files
@@ -15,7 +15,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from ..bearer import TokenMissing
 from ..browser import Browser
-from ..errors import InsufficientScope, InvalidClient, InvalidToken, OAuthError
+from ..errors import InsufficientScope, InvalidClient, InvalidRequest, InvalidToken, OAuthError
 
 
 def never_store(resp: falcon.Response) -> None:
@@ -31,13 +31,17 @@ def answer_json(resp: falcon.Response, members: Mapping[str, Any], status: int =
     resp.data = json.dumps(members).encode()
 
 
-def answer_oauth_error(resp: falcon.Response, error: OAuthError, realm: str) -> None:
+def answer_oauth_error(
+    resp: falcon.Response, error: OAuthError, realm: str, *, takes_access_token: bool = False
+) -> None:
     """RFC 6749 5.2, RFC 6750 3: status, challenge and members."""
     answer_json(resp, error.to_dict(), error.status)
     never_store(resp)
     if isinstance(error, InvalidClient):
         resp.set_header("WWW-Authenticate", f'Basic realm="{quote(realm)}", charset="UTF-8"')
-    elif isinstance(error, InvalidToken | InsufficientScope):
+    elif isinstance(error, InvalidToken | InsufficientScope) or (
+        takes_access_token and isinstance(error, InvalidRequest)
+    ):
         resp.set_header("WWW-Authenticate", bearer_challenge(error, realm))
     elif error.status == 503:
         resp.set_header("Retry-After", "2")
@@ -85,8 +89,11 @@ CONTENT_SECURITY_POLICY = (
 class Pages:
     """Renders templates: escaped, without scripts, without anything from elsewhere."""
 
-    def __init__(self, package: str, common: Mapping[str, Any]) -> None:
-        """Templates of a package's folder `templates`, over those of the provider (`base.html`)."""
+    def __init__(self, package: str, common: Mapping[str, Any], *, loopback: bool) -> None:
+        """Templates of a package's folder `templates`, over those of the provider (`base.html`).
+
+        `loopback`: the provider is for this machine alone, and so are its apps.
+        """
 
         def load(name: str) -> str | None:
             for place in dict.fromkeys((package, "creance.provider")):
@@ -99,23 +106,28 @@ class Pages:
             loader=FunctionLoader(load), autoescape=True, undefined=StrictUndefined, auto_reload=False
         )
         self._common = common
+        self._onward = "https: http://localhost:* http://127.0.0.1:*" if loopback else "https:"
 
     def answer(
-        self, resp: falcon.Response, template: str, *, status: int = 200, form_action: Iterable[str] = (), **values: Any
+        self, resp: falcon.Response, template: str, *, status: int = 200, leads_to: str | None = None, **values: Any
     ) -> None:
-        """A page. `form_action` has the proven redirect URI that a form of it leads to, and where that leads on to:
-        their origins are allowed too, since Chromium blocks the way back to the app otherwise.
+        """A page. `leads_to` is the proven redirect URI that a form of it leads to.
+
+        Chromium holds form-action against every redirect after a form, and the app may send people on in turn, as a
+        proxy or a portal does: so such a page allows the redirect URI, and every place that is as safe to go to as a
+        redirect URI must be.
         """
         resp.status = status
         resp.content_type = "text/html; charset=utf-8"
         resp.text = self._environment.get_template(template).render(**self._common, **values)
         never_store(resp)
-        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY + "".join(map(_source, form_action)))
+        onward = f" {_source(leads_to)} {self._onward}" if leads_to else ""
+        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY + onward)
 
 
 def _source(uri: str) -> str:
     """A CSP source for where a redirect URI leads: its origin, or its private-use scheme."""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
-        return f" {parts.scheme}:"
-    return f" {parts.scheme}://{parts.netloc}"
+        return f"{parts.scheme}:"
+    return f"{parts.scheme}://{parts.netloc}"

@@ -38,7 +38,8 @@ class ErrorAnswers:
         log: RequestLog = req.context.log
         log.error, log.hint = error.error, error.hint or log.hint or str(error)
         if not getattr(req.context.resource, "for_people", False):
-            answer_oauth_error(resp, error, self._realm)
+            takes_access_token = getattr(req.context.resource, "takes_access_token", False)
+            answer_oauth_error(resp, error, self._realm, takes_access_token=takes_access_token)
             return
         self._page(req, resp, error.status, str(error), error.error)
         if error.status == 503:

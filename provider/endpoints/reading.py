@@ -8,10 +8,9 @@ from ipaddress import ip_address, ip_network
 import falcon
 
 from ..browser import Browser
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, RequestTooLarge
 from ..parameters import Parameters, parse_parameters
 from ..settings import HTTPSettings
-from .body import BodyReader
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -34,7 +33,6 @@ class Reader:
     def __init__(self, settings: HTTPSettings, repeatable: Collection[str]) -> None:
         self._settings = settings
         self._repeatable = repeatable
-        self._bodies = BodyReader(settings)
         self._proxies = [ip_network(network) for network in settings.trusted_proxies]
 
     def query(self, req: falcon.Request) -> Parameters:
@@ -45,14 +43,13 @@ class Reader:
         return self._parse(_wsgi_bytes(query))
 
     def form(self, req: falcon.Request) -> Parameters:
-        """The parameters of a form body. Raises RequestTooLarge, BodyTooSlow, UnsupportedMediaType, InvalidRequest."""
+        """The parameters of a form body. Raises RequestTooLarge, UnsupportedMediaType, InvalidRequest."""
         media_type, _, charset = (req.content_type or "").partition(";")
         if media_type.strip().lower() != FORM:
             raise UnsupportedMediaType(f"the body must be {FORM}")
         if charset and charset.replace(" ", "").strip('"').lower() not in ("charset=utf-8", 'charset="utf-8'):
             raise UnsupportedMediaType("the body must be UTF-8")
-        # Not bounded_stream: it reads nothing of a chunked body.
-        return self._parse(self._bodies.read(req.stream, req.content_length))
+        return self._parse(self._body(req))
 
     def form_only(self, req: falcon.Request) -> Parameters:
         """A form to a back-channel endpoint: nothing in the query, nothing repeated (RFC 6749 3.2)."""
@@ -85,6 +82,19 @@ class Reader:
         except ValueError:
             return False
         return any(parsed in network for network in self._proxies)
+
+    def _body(self, req: falcon.Request) -> bytes:
+        limit = self._settings.body_limit
+        if (req.content_length or 0) > limit:
+            raise RequestTooLarge(f"the body is larger than {limit} bytes")
+        # Not bounded_stream: it reads nothing of a chunked body. No more than was announced: some servers wait for it.
+        length = req.content_length
+        body: bytes = req.stream.read(limit + 1 if length is None else length)
+        if len(body) > limit:
+            raise RequestTooLarge(f"the body is larger than {limit} bytes")
+        if length is not None and len(body) < length:
+            raise InvalidRequest("the body is shorter than was announced")
+        return body
 
     def _parse(self, encoded: bytes) -> Parameters:
         return parse_parameters(encoded, limit=self._settings.parameter_limit, repeatable=self._repeatable)

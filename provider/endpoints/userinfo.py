@@ -27,6 +27,7 @@ class UserinfoResource(Resource):
     """Reads the access token and answers the claims that it gives."""
 
     cross_origin = True
+    takes_access_token = True
     openapi = {
         "get": {
             "summary": "Claims about the person (OpenID Connect Core 5.3.1)",

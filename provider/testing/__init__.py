@@ -9,8 +9,16 @@ import pytest
 # Before its first import, so that a failure shows its values.
 pytest.register_assert_rewrite("creance.provider.testing.store_conformance")
 
-from .relying_party import Answer, AuthorizationAnswer, Browser, RelyingParty  # noqa: E402
+from .relying_party import Answer, AuthorizationAnswer, Browser, RelyingParty, forms_of  # noqa: E402
 from .running import RunningProvider  # noqa: E402
 from .store_conformance import StoreConformance  # noqa: E402
 
-__all__ = ["Answer", "AuthorizationAnswer", "Browser", "RelyingParty", "RunningProvider", "StoreConformance"]
+__all__ = [
+    "Answer",
+    "AuthorizationAnswer",
+    "Browser",
+    "RelyingParty",
+    "RunningProvider",
+    "StoreConformance",
+    "forms_of",
+]
