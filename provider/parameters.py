@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import parse_qsl
 
 from .errors import InvalidRequest
+
+_NAME = re.compile(r"[A-Za-z_.-]+")
 
 
 class Parameters(dict[str, str]):
@@ -33,8 +36,8 @@ class Parameters(dict[str, str]):
 
 
 def shown(name: str) -> str:
-    """A parameter's name as it may stand in an error: names come from the client too."""
-    return name[:40] if name and name.isascii() and name.isprintable() else "a parameter"
+    """A parameter's name as it may stand in an error. Names come from the client too: what has digits may be a token."""
+    return name[:40] if _NAME.fullmatch(name) else "a parameter"
 
 
 def parse_parameters(encoded: bytes | str, *, limit: int, repeatable: Collection[str] = ()) -> Parameters:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,20 @@ class RequestLog:
     outcome: str | None = None
 
 
+class _Output:
+    """Standard output. Where it cannot be written (a full disk, a reader that is gone) the line is lost, and not the
+    request that it is about, which may have been committed.
+    """
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+
+
 def configure_logging(settings: LogSettings) -> None:
     """Set up structlog for this process."""
     console = settings.format == "console" or (settings.format == "auto" and sys.stdout.isatty())
@@ -40,7 +55,7 @@ def configure_logging(settings: LogSettings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
 

@@ -10,18 +10,20 @@ import time
 from typing import TYPE_CHECKING
 
 from .clients import Client
-from .errors import InvalidGrant, InvalidScope
+from .errors import InvalidGrant, InvalidScope, TemporarilyUnavailable
 from .grants import Grant
 from .hooks import Event, TokenRequest, TokenResponse
 from .scopes import split_scope
-from .store import AlreadyExists, AlreadyRedeemed, Conflict, Operation, WriteRefused
+from .store import AlreadyExists, AlreadyRedeemed, Conflict, WriteRefused
 from .tokens import NewToken, Token
 
 if TYPE_CHECKING:
     from .openid_provider import OpenIDProvider
 
 _ATTEMPTS = 5
-"""A refresh that spends nothing can meet another one of the same client; then it reads again."""
+"""Another request with the same token may be quicker; then what is there is looked at again."""
+_CONFIRMATIONS = 100
+"""Requests of one client that spend nothing take turns; none of them has to sign anew for that."""
 
 
 class TokenRefresh:
@@ -43,7 +45,7 @@ class TokenRefresh:
                 continue  # another request with the same token was quicker: look again, and decide by what is there
             except WriteRefused as error:
                 raise InvalidGrant("the refresh token is not valid", hint=type(error).__name__) from None
-        raise InvalidGrant("the refresh token is in use by too many requests at once")
+        raise TemporarilyUnavailable("the refresh token is in use by too many requests at once")
 
     def _own_token(self, presented: str, client: Client) -> Token:
         found = self._tokens.read_refresh_token(presented)
@@ -57,20 +59,25 @@ class TokenRefresh:
 
     def _refresh(self, presented: str, found: Token, request: TokenRequest) -> TokenResponse:
         grant = found.grant
+        again = self._same_successor(presented, found) if found.redeemed_at is not None else None
         self._provider.plugins.hook.check_token_refresh(grant=grant, parameters=request.parameters)
         scope = self._scope(request, grant)
         user = self._provider.active_user(grant)
         access = self._provider.new_access_token(grant, request.client, scope)
-        next_value, operations = self._next_refresh_token(presented, found, request.client, access)
-
         response: TokenResponse = self._provider.token_members(access)
-        response["refresh_token"] = next_value
         if "openid" in scope:
             response["id_token"] = self._provider.id_tokens.issue(
                 grant, request.client, user, scope, access.value, refreshed=True
             )
         response |= self._provider.plugins.merge("token_response", request=request, grant=grant, response=response)
-        self._provider.store.write(operations)
+        if again is not None:
+            response["refresh_token"], successor = again
+            self._confirm(access, successor)
+        elif self._settings.refresh_token_rotation == "public" and not request.client.public:
+            response["refresh_token"] = presented
+            self._confirm(access, found, self._tokens.refresh_token_ends(grant))
+        else:
+            response["refresh_token"] = self._rotate(presented, grant, access)
         self._provider.happened(Event("token", grant.client_id, user.username, grant.grant_id))
         return response
 
@@ -80,24 +87,34 @@ class TokenRefresh:
         if "scope" not in request.parameters:
             return grant.scope
         scope = split_scope(request.parameters["scope"])
-        if not set(scope) <= set(grant.scope):
-            raise InvalidScope("scope has more than was granted")
+        if not scope or not set(scope) <= set(grant.scope):
+            raise InvalidScope("scope is not a part of what was granted")
         return scope
 
-    def _next_refresh_token(
-        self, presented: str, found: Token, client: Client, access: NewToken
-    ) -> tuple[str, list[Operation]]:
-        """The refresh token to answer with, and all that is written: the last operation is the commit point."""
-        if found.redeemed_at is not None:
-            value, successor = self._same_successor(presented, found)
-            return value, [access.operation, self._tokens.confirm_unused(successor)]
-        if self._settings.refresh_token_rotation == "public" and not client.public:
-            ends = self._tokens.refresh_token_ends(found.grant)
-            return presented, [access.operation, self._tokens.confirm_unused(found, ends)]
-        successor_token = self._tokens.successor_of(presented, found.grant)
-        keep_until = max(access.token.expires_at, successor_token.token.expires_at)
+    def _rotate(self, presented: str, grant: Grant, access: NewToken) -> str:
+        """Write the access token and the successor, and spend the presented token: the commit point comes last."""
+        successor = self._tokens.successor_of(presented, grant)
+        keep_until = max(access.token.expires_at, successor.token.expires_at)
         redemption = self._tokens.redeem_refresh_token(presented, keep_until=keep_until)
-        return successor_token.value, [access.operation, successor_token.operation, redemption]
+        self._provider.store.write([access.operation, successor.operation, redemption])
+        return successor.value
+
+    def _confirm(self, access: NewToken, unspent: Token, ends: float | None = None) -> None:
+        """Write the access token, if the refresh token that it comes with is still unspent: that is the commit point.
+
+        Raises Conflict where it is not.
+        """
+        for _ in range(_CONFIRMATIONS):
+            try:
+                self._provider.store.write([access.operation, self._tokens.confirm_unused(unspent, ends)])
+            except Conflict:
+                there = self._tokens.read_unused(unspent)
+                if there is None:
+                    raise
+                unspent = there
+            else:
+                return
+        raise TemporarilyUnavailable("the refresh token is in use by too many requests at once")
 
     def _same_successor(self, presented: str, found: Token) -> tuple[str, Token]:
         redeemed_at = found.redeemed_at or 0.0

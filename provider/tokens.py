@@ -144,6 +144,11 @@ class Tokens:
                 return value, _token(document, "refresh_token")
         return None
 
+    def read_unused(self, token: Token) -> Token | None:
+        """A refresh token that was read before, as it is now, if it is valid and nobody has used it."""
+        document = self._store.get(REFRESH_TOKENS, token.document.key) if token.document else None
+        return _token(document, "refresh_token") if document else None
+
     # Spend and end.
 
     def redeem_code(self, code: str, *, keep_until: float) -> Operation:

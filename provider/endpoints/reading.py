@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from ipaddress import ip_address, ip_network
+from threading import BoundedSemaphore
 
 import falcon
 
 from ..browser import Browser
-from ..errors import InvalidRequest, RequestTooLarge
+from ..errors import InvalidRequest, RequestTooLarge, TemporarilyUnavailable
 from ..parameters import Parameters, parse_parameters
 from ..settings import HTTPSettings
 
 FORM = "application/x-www-form-urlencoded"
+_PATIENCE = 0.25
+"""Seconds to wait for one of the threads that may read a body."""
 
 
 class QueryTooLong(InvalidRequest):
@@ -33,6 +36,7 @@ class Reader:
     def __init__(self, settings: HTTPSettings, repeatable: Collection[str]) -> None:
         self._settings = settings
         self._repeatable = repeatable
+        self._bodies = BoundedSemaphore(max(1, settings.threads * 3 // 4))
         self._proxies = [ip_network(network) for network in settings.trusted_proxies]
 
     def query(self, req: falcon.Request) -> Parameters:
@@ -89,11 +93,21 @@ class Reader:
             raise RequestTooLarge(f"the body is larger than {limit} bytes")
         # Not bounded_stream: it reads nothing of a chunked body. No more than was announced: some servers wait for it.
         length = req.content_length
-        body: bytes = req.stream.read(limit + 1 if length is None else length)
+        body = self._read(req, limit + 1 if length is None else length)
         if len(body) > limit:
             raise RequestTooLarge(f"the body is larger than {limit} bytes")
         if length is not None and len(body) < length:
             raise InvalidRequest("the body is shorter than was announced")
+        return body
+
+    def _read(self, req: falcon.Request, size: int) -> bytes:
+        """The server waits for a body for as long as the connection lives: some threads are left for other requests."""
+        if not self._bodies.acquire(timeout=_PATIENCE):
+            raise TemporarilyUnavailable("too many requests at the moment", hint="clients that do not send their bodies")
+        try:
+            body: bytes = req.stream.read(size)
+        finally:
+            self._bodies.release()
         return body
 
     def _parse(self, encoded: bytes) -> Parameters:

@@ -91,6 +91,11 @@ class RunningProvider:
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **self.environment},
             )
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers. Raises RuntimeError with its output where it does not."""
+        assert self.process is not None
         deadline = time.monotonic() + _START_TIMEOUT
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -100,7 +105,7 @@ class RunningProvider:
                     return
             except requests.RequestException:
                 time.sleep(0.05)
-        output = self.log_file.read_text("utf-8", "replace")[-2000:]
+        output = self.log_file.read_text("utf-8", "replace")[-2000:] if self.log_file.exists() else ""
         self.stop()
         raise RuntimeError(f"the provider did not start:\n{output}")
 
