@@ -1,56 +1,66 @@
-# `make help` lists what there is. Everything lives in .venv and build/, which `make clean` removes.
+# `make` lists what there is. Everything that is made is in .venv and build; `make clean` removes both.
 
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
-	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-TYPING := build/typing/creance
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-LONG ?= not long
+NAMESPACE := build/typing/creance
 WORKERS ?= 2
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test test-all lint schema clean
+# The first Python that is new enough: make PYTHON=… names another.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell \
+	$(name) -c 'import sys, venv, ensurepip; print(sys.version_info >= (3, 11) and "$(name)" or "")' 2>/dev/null)))
+
+# What `make` installed holds the name of this folder: in a copy, or after a move, it is made anew.
+$(shell test -e $(VENV)/.folder && ! grep -qxF '$(CURDIR)' $(VENV)/.folder && rm -rf $(VENV))
+
 .DEFAULT_GOAL := help
+.PHONY: help run test test-all lint docs clean
+.DELETE_ON_ERROR:
 
-help: ## list these
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+help: ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-run: $(VENV)/.installed ## serve config/embedded.toml on http://localhost:8400
+run: $(VENV)/.installed ## Serve the demonstration on http://localhost:8400
 	@exec $(BIN)/creance --config config/embedded.toml serve
 
-test: $(VENV)/.installed-dev ## run the tests, but for the long rounds
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "$(LONG)" $(TESTS)
+test: $(VENV)/.installed-dev ## Run the tests, without the long rounds
+	@exec $(BIN)/python -m pytest -n $(WORKERS) -m "not long"
 
-test-all: LONG = long or not long
-test-all: test ## run the long rounds too
+test-all: $(VENV)/.installed-dev ## Run all tests
+	@exec $(BIN)/python -m pytest -n $(WORKERS)
 
-lint: $(VENV)/.installed-dev $(TYPING) ## ruff, and mypy strict
+lint: $(VENV)/.installed-dev $(NAMESPACE) ## Check style and types (ruff, mypy --strict)
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff format --check .
 	@MYPYPATH=build/typing $(BIN)/mypy -p creance.provider -p creance.plugins
 
-schema: $(VENV)/.installed-dev ## write config/creance.schema.json and docs/configuration.md anew
-	@$(BIN)/creance schema > build/creance.schema.json && mv build/creance.schema.json config/creance.schema.json
-	@$(BIN)/python -m creance.provider.commands.configuration_page
+docs: $(VENV)/.installed-dev ## Write what is made from the settings: docs/configuration.md, config/creance.schema.json
+	@mkdir -p build
+	@$(BIN)/creance schema > build/creance.schema.json && mv build/creance.schema.json config/
+	@$(BIN)/python -m creance.provider.commands.configuration_page > build/configuration.md && mv build/configuration.md docs/
 
-clean: ## remove what was installed and built; what the provider stored stays
-	@rm -rf $(VENV) build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove what was installed and built; the data of `make run`, in config/var, stays
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; or name one: make PYTHON=…" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment: install python3-venv" >&2; \
-		rm -rf $(VENV); exit 1; }
+$(VENV)/.folder:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its module venv is needed: install it (on Debian and Ubuntu" \
+		"python3 and python3-venv), or name one by make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo '$(CURDIR)' > $@
 
-$(VENV)/.installed: $(VENV)/bin/python setup.cfg pyproject.toml
-	@echo "Installing into $(VENV) ..."
+$(VENV)/.installed: $(VENV)/.folder setup.cfg pyproject.toml
+	@echo "Installing Creance and what it needs into $(VENV) …"
 	@$(PIP) install --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing what its tests need …"
 	@$(PIP) install --editable '.[dev]'
 	@touch $@
 
-# The folders at the root are one namespace once installed; mypy finds them under their names here.
-$(TYPING):
+# The folders at the root are one namespace once they are installed; mypy finds them under their names here.
+$(NAMESPACE):
 	@mkdir -p $@
-	@ln -sfn ../../../provider $@/provider && ln -sfn ../../../plugins $@/plugins && ln -sfn ../../../config $@/config
+	@ln -sfn ../../../provider $@/provider
+	@ln -sfn ../../../plugins $@/plugins
+	@ln -sfn ../../../config $@/config

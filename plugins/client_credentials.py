@@ -51,6 +51,6 @@ class ClientCredentials(Plugin[PluginSettings, PluginSettings]):
         if "scope" not in request.parameters:
             return registered
         scope = split_scope(request.parameters["scope"])
-        if not set(scope) <= set(registered):
-            raise InvalidScope("scope has more than the client is registered for")
+        if not scope or not set(scope) <= set(registered):
+            raise InvalidScope("scope is not a part of what the client is registered for")
         return scope

@@ -95,10 +95,11 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
             "iat": int(token.issued_at),
             "exp": int(token.expires_at),
         }
-        if grant.username is not None:
-            described["username"] = grant.username
-        if token.kind == "access_token":
-            described["token_type"] = "Bearer"
+        some = {"username": grant.username, "token_type": "Bearer" if token.kind == "access_token" else None}
+        for name, value in some.items():
+            described.pop(name, None)
+            if value is not None:
+                described[name] = value
         return described
 
 

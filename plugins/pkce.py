@@ -21,6 +21,8 @@ from creance.provider import (
 )
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_SHA256 = re.compile(r"[A-Za-z0-9_-]{43}")
+"""A SHA-256 in base64url (RFC 7636 4.2, A)."""
 
 
 class Settings(PluginSettings):
@@ -65,8 +67,7 @@ class PKCE(Plugin[Settings, ClientSettings]):
             return
         if (method or "plain") not in self.methods:  # RFC 7636 4.3: plain where it is absent
             raise InvalidRequest(f"code_challenge_method must be {' or '.join(self.methods)} (RFC 7636 4.3)")
-        length_is_right = method != "S256" or len(challenge) == 43
-        if not _UNRESERVED.fullmatch(challenge) or not length_is_right:
+        if not (_SHA256 if method == "S256" else _UNRESERVED).fullmatch(challenge):
             raise InvalidRequest("code_challenge is malformed (RFC 7636 4.2)")
 
     @hookimpl

@@ -80,4 +80,5 @@ class RevocationResource(Resource):
         req.context.log.client_id = client.client_id
         self._plugin.revoke(client, form)
         resp.status = 200
+        resp.content_type = falcon.MEDIA_TEXT  # with nothing in it: not JSON, which clients would try to read
         never_store(resp)

@@ -50,3 +50,7 @@ class CookieNames:
 
     def __call__(self, name: str) -> str:
         return self._prefix + name
+
+    def any_in(self, cookies: Mapping[str, str]) -> bool:
+        """Whether a cookie of ours came along, whatever else did."""
+        return any(name.startswith(self._prefix) for name in cookies)

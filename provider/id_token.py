@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from .clients import Client
+from .errors import ServerError
 from .grants import Grant
 from .keyring import KeyRing
 from .plugin_registry import PluginRegistry
@@ -36,6 +37,8 @@ class IDTokens:
     ) -> str:
         """A signed ID token. `refreshed`: it comes with a refresh (OpenID Connect Core 12.2)."""
         algorithm = client.settings.id_token_signed_response_alg or self._algorithms[0]
+        if algorithm not in self._algorithms:  # a client of the store, registered when it was
+            raise ServerError("the provider is misconfigured", hint=f"{algorithm} is not among keys.algorithms")
         claims = self._plugins.merge(
             "id_token_claims",
             grant=grant,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from .authorization import Authorization, add_query
 from .browser import CookieNames
-from .client_authentication import ClientAuthentication
+from .client_authentication import METHODS, ClientAuthentication
 from .clients import CLIENTS, Client, ClientRegistry
 from .code_exchange import CodeExchange
 from .configuration import no_such, read_settings
@@ -60,20 +60,19 @@ class OpenIDProvider(PyopInterface):
         except ValueError as error:
             raise ConfigurationError(f"store.uri: {error}") from None
         self.client_authentication = ClientAuthentication(
-            self.clients, self.plugins.merge_tables("client_authentication_methods")
+            self.clients, self.plugins.merge_tables("client_authentication_methods", own=METHODS)
         )
-        self.response_modes: dict[str, ResponseMode] = {"query": add_query} | self.plugins.merge_tables(
-            "response_modes"
-        )
+        self.response_modes: dict[str, ResponseMode] = {"query": add_query}
+        self.response_modes |= self.plugins.merge_tables("response_modes", own=self.response_modes)
         self.repeatable_parameters = frozenset(self.plugins.listed("repeatable_parameters"))
         self.endpoints = self._build_endpoints()
         self._urls = {endpoint.name: settings.issuer + endpoint.path for endpoint in self.endpoints}
-        self._plugin_grants: Mapping[str, GrantHandler] = self.plugins.merge_tables("grants")
         self.token_grants: dict[str, GrantHandler] = {
             "authorization_code": self._not_started,
             "refresh_token": self._not_started,
-            **self._plugin_grants,
         }
+        self.token_grants |= self.plugins.merge_tables("grants", own=self.token_grants)
+        self._refuse_same_names("collections", [collection.name for collection in self._collections()])
         self.metadata = build_metadata(self)
         self._refuse_unknown_names()
         self.started = False
@@ -146,8 +145,11 @@ class OpenIDProvider(PyopInterface):
         """Stop the plugins and let go of the store."""
         if self.started:
             self.housekeeping.stop()
-            for plugin in self.plugins.plugins.values():
-                plugin.stop()
+            for name, plugin in self.plugins.plugins.items():
+                try:
+                    plugin.stop()
+                except Exception as error:
+                    report_defect(f"plugins.{name}.stop", error)
         self.started = False
         self.store.close()
 
@@ -232,6 +234,7 @@ class OpenIDProvider(PyopInterface):
     def _build_endpoints(self) -> list[Endpoint]:
         endpoints: list[Endpoint] = [*CORE_ENDPOINTS, *self.plugins.listed("endpoints")]
         names = [endpoint.name for endpoint in endpoints]
+        self._refuse_same_names("endpoints", names)
         if unknown := [name for name in self.settings.endpoints if name not in names]:
             raise ConfigurationError(
                 *(f"endpoints.{name}: {no_such('endpoint (is its plugin on?)', name, names)}" for name in unknown)
@@ -241,6 +244,11 @@ class OpenIDProvider(PyopInterface):
         if twice := sorted({path for path in paths if paths.count(path) > 1}):
             raise ConfigurationError(f"endpoints: two of them are at {', '.join(twice)}")
         return placed
+
+    @staticmethod
+    def _refuse_same_names(kind: str, names: Sequence[str]) -> None:
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigurationError(f"{kind}: two of them are called {', '.join(twice)}")
 
     def _refuse_unknown_names(self) -> None:
         mistakes = []

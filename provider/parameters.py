@@ -36,7 +36,7 @@ class Parameters(dict[str, str]):
 
 
 def shown(name: str) -> str:
-    """A parameter's name as it may stand in an error. Names come from the client too: what has digits may be a token."""
+    """Names as they may stand in an error: they come from the client too, and one with digits may be a token."""
     return name[:40] if _NAME.fullmatch(name) else "a parameter"
 
 
@@ -63,6 +63,7 @@ def parse_parameters(encoded: bytes | str, *, limit: int, repeatable: Collection
 def _add(parameters: Parameters, seen: set[str], name: str, value: str, repeatable: Collection[str]) -> None:
     if "\0" in value or "\0" in name:
         parameters.problems[name] = "holds a NUL character"
+        parameters.pop(name, None)
     elif name in repeatable:
         if value:
             parameters.multiple[name] = (*parameters.multiple.get(name, ()), value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cached_property
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
@@ -20,7 +21,11 @@ class Passwords:
     def __init__(self, places: int = 4) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
         self._places = BoundedSemaphore(places)
-        self._nobodys = self._hasher.hash(secrets.token_urlsafe(16))
+
+    @cached_property
+    def _nobodys(self) -> str:
+        """Verified against where there is no hash. Made by the first login, so that a start need not wait for it."""
+        return self._hasher.hash(secrets.token_urlsafe(16))
 
     def hash(self, password: str) -> str:
         """The hash to keep, with its salt and parameters in it."""
@@ -36,7 +41,8 @@ class Passwords:
         if not self._places.acquire(blocking=False):
             raise TemporarilyUnavailable("too many logins at the moment", hint="all places for password hashing taken")
         try:
-            return self._hasher.verify(kept or self._nobodys, password) and kept is not None
+            nobodys = self._nobodys
+            return self._hasher.verify(kept or nobodys, password) and kept is not None
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):
             return False
         finally:

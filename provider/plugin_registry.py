@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
@@ -20,8 +20,32 @@ GROUP = "creance.plugins"
 
 
 def installed_plugins() -> dict[str, type[AnyPlugin]]:
-    """All installed plugins by name, ours and strangers' alike."""
-    return {point.name: point.load() for point in entry_points(group=GROUP)}
+    """All installed plugins by name, ours and strangers' alike.
+
+    Raises ConfigurationError for one that cannot be loaded, and where two distributions have one of the same name.
+    """
+    found: dict[str, EntryPoint] = {}
+    plugins: dict[str, type[AnyPlugin]] = {}
+    mistakes: list[str] = []
+    for point in entry_points(group=GROUP):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            names = sorted(str(each.dist.name) for each in (other, point) if each.dist)
+            mistakes.append(f"plugins.{point.name}: is in two installed distributions: {', '.join(names)}")
+    for name, point in found.items():
+        try:
+            plugin = point.load()
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            mistakes.append(f"plugins.{name}: cannot be loaded: {why}")
+            continue
+        if not (isinstance(plugin, type) and issubclass(plugin, Plugin)):
+            mistakes.append(f"plugins.{name}: {point.value} is not a creance.provider.Plugin")
+            continue
+        plugins[name] = plugin
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+    return plugins
 
 
 class PluginRegistry:
@@ -32,13 +56,13 @@ class PluginRegistry:
         self._manager = pluggy.PluginManager("creance")
         self._manager.add_hookspecs(Hooks)
         self.plugins = {plugin.name: plugin for plugin in self._build(settings)}
-        for plugin in reversed(self.plugins.values()):  # pluggy calls the last registered first
-            self._manager.register(plugin, plugin.name)
         try:
+            for plugin in reversed(self.plugins.values()):  # pluggy calls the last registered first
+                self._manager.register(plugin, plugin.name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             name = error.plugin.name if isinstance(error.plugin, Plugin) else "?"
-            raise ConfigurationError(f"plugins.{name}: {error}") from None
+            raise ConfigurationError(f"plugins.{name}: {' '.join(str(error).split())}") from None
         self.hook = self._manager.hook
 
     def read_client_settings(self, tables: Mapping[str, Mapping[str, Any]], where: str) -> Mapping[str, PluginSettings]:
@@ -69,10 +93,14 @@ class PluginRegistry:
             merged.update(given)
         return merged
 
-    def merge_tables(self, hook: str) -> dict[str, Any]:
-        """The entries that plugins give at start-up. Raises ConfigurationError where two give the same."""
+    def merge_tables(self, hook: str, own: Collection[str] = ()) -> dict[str, Any]:
+        """The entries that plugins give at start-up. Raises ConfigurationError where two give the same, or one gives
+        what is the provider's own.
+        """
         merged: dict[str, Any] = {}
         for name, given in self.each(hook):
+            if taken := given.keys() & set(own):
+                raise ConfigurationError(f"plugins.{name}: {hook} {', '.join(sorted(taken))} is the provider's own")
             if taken := merged.keys() & given.keys():
                 raise ConfigurationError(f"plugins.{name}: {hook} {', '.join(sorted(taken))} is another plugin's")
             merged.update(given)
@@ -121,6 +149,8 @@ class PluginRegistry:
                 plugins.append(installed[name](name, model.model_validate(table)))
             except ValidationError as error:
                 mistakes += explain(error, model, f"plugins.{name}")
+            except ConfigurationError as error:
+                mistakes += error.mistakes
         if mistakes:
             raise ConfigurationError(*mistakes)
         return plugins

@@ -7,6 +7,8 @@ same successor, as long as nobody has used that. Anything else is reuse: somebod
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .clients import Client
@@ -35,7 +37,7 @@ class TokenRefresh:
         self._settings = provider.settings.grants
 
     def __call__(self, request: TokenRequest) -> TokenResponse:
-        """The token response. Raises InvalidGrant, InvalidScope."""
+        """The token response. Raises InvalidGrant, InvalidScope, TemporarilyUnavailable."""
         presented = request.parameters.required("refresh_token")
         for _ in range(_ATTEMPTS):
             found = self._own_token(presented, request.client)
@@ -65,19 +67,13 @@ class TokenRefresh:
         user = self._provider.active_user(grant)
         access = self._provider.new_access_token(grant, request.client, scope)
         response: TokenResponse = self._provider.token_members(access)
+        response["refresh_token"], commit = self._next_refresh_token(presented, found, again, request.client, access)
         if "openid" in scope:
             response["id_token"] = self._provider.id_tokens.issue(
                 grant, request.client, user, scope, access.value, refreshed=True
             )
         response |= self._provider.plugins.merge("token_response", request=request, grant=grant, response=response)
-        if again is not None:
-            response["refresh_token"], successor = again
-            self._confirm(access, successor)
-        elif self._settings.refresh_token_rotation == "public" and not request.client.public:
-            response["refresh_token"] = presented
-            self._confirm(access, found, self._tokens.refresh_token_ends(grant))
-        else:
-            response["refresh_token"] = self._rotate(presented, grant, access)
+        commit()
         self._provider.happened(Event("token", grant.client_id, user.username, grant.grant_id))
         return response
 
@@ -91,19 +87,26 @@ class TokenRefresh:
             raise InvalidScope("scope is not a part of what was granted")
         return scope
 
-    def _rotate(self, presented: str, grant: Grant, access: NewToken) -> str:
-        """Write the access token and the successor, and spend the presented token: the commit point comes last."""
-        successor = self._tokens.successor_of(presented, grant)
+    def _next_refresh_token(
+        self, presented: str, found: Token, again: tuple[str, Token] | None, client: Client, access: NewToken
+    ) -> tuple[str, Callable[[], None]]:
+        """The refresh token to answer with, and what makes the answer true: the commit point."""
+        if again is not None:
+            value, successor = again
+            return value, partial(self._confirm, access, successor)
+        if self._settings.refresh_token_rotation == "public" and not client.public:
+            return presented, partial(self._confirm, access, found, self._tokens.refresh_token_ends(found.grant))
+        new = self._tokens.successor_of(presented, found.grant)
+        return new.value, partial(self._rotate, presented, access, new)
+
+    def _rotate(self, presented: str, access: NewToken, successor: NewToken) -> None:
+        """Write the access token and the successor, and spend the presented token last."""
         keep_until = max(access.token.expires_at, successor.token.expires_at)
         redemption = self._tokens.redeem_refresh_token(presented, keep_until=keep_until)
         self._provider.store.write([access.operation, successor.operation, redemption])
-        return successor.value
 
     def _confirm(self, access: NewToken, unspent: Token, ends: float | None = None) -> None:
-        """Write the access token, if the refresh token that it comes with is still unspent: that is the commit point.
-
-        Raises Conflict where it is not.
-        """
+        """Write the access token, if the refresh token that it comes with is still unspent. Raises Conflict."""
         for _ in range(_CONFIRMATIONS):
             try:
                 self._provider.store.write([access.operation, self._tokens.confirm_unused(unspent, ends)])

@@ -43,9 +43,13 @@ def _plugin_tables(path: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}, []
-    clients = table.get("clients", [])
-    of_clients = [client.get("plugins", {}) for client in clients if isinstance(client, dict)]
+    clients = table.get("clients")
+    of_clients = [client.get("plugins") if isinstance(client, dict) else None for client in _list(clients)]
     return _tables(table.get("plugins")), [_tables(tables) for tables in of_clients]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _tables(value: Any) -> dict[str, dict[str, Any]]:

@@ -76,6 +76,7 @@ def set_cookies(resp: falcon.Response, browser: Browser, *, secure: bool) -> Non
 def redirect(resp: falcon.Response, location: str) -> None:
     """303: the browser goes there with GET, whatever brought it here (RFC 9700 4.12)."""
     resp.status = 303
+    resp.content_type = falcon.MEDIA_TEXT  # with nothing in it
     resp.set_header("Location", location)
     never_store(resp)
 

@@ -27,13 +27,11 @@ _PARAMETERS = [
     {"name": "max_age", "in": "query", "schema": {"type": "integer"}},
     {"name": "id_token_hint", "in": "query", "schema": {"type": "string"}},
 ]
+_PAGE = {"$ref": "#/components/responses/Page"}
 _ANSWERS = {
     "303": {"description": "To the login page, or back to the app with a code or an error."},
-    "400": {"$ref": "#/components/responses/Page"},
-    "413": {"$ref": "#/components/responses/Page"},
-    "414": {"$ref": "#/components/responses/Page"},
-    "415": {"$ref": "#/components/responses/Page"},
-    "503": {"$ref": "#/components/responses/Page"},
+    "400": _PAGE,
+    "503": _PAGE,
 }
 
 
@@ -42,11 +40,15 @@ class AuthorizationResource(Resource):
 
     for_people = True
     openapi = {
-        "get": {"summary": "Ask a person to log in (RFC 6749 4.1.1)", "parameters": _PARAMETERS, "responses": _ANSWERS},
+        "get": {
+            "summary": "Ask a person to log in (RFC 6749 4.1.1)",
+            "parameters": _PARAMETERS,
+            "responses": {**_ANSWERS, "414": _PAGE},
+        },
         "post": {
             "summary": "The same, by form (OpenID Connect Core 3.1.2.1)",
             "requestBody": {"$ref": "#/components/requestBodies/Form"},
-            "responses": _ANSWERS,
+            "responses": {**_ANSWERS, "413": _PAGE, "415": _PAGE},
         },
     }
 
@@ -61,7 +63,8 @@ class AuthorizationResource(Resource):
         """
         parameters = self.reader.form(req)
         browser = self.reader.browser(req)
-        if not browser.cookies and not parameters.problems and not parameters.multiple:
+        ours = self.provider.cookie_names.any_in(browser.cookies)
+        if not ours and not parameters.problems and not parameters.multiple:
             query = urlencode(parameters)
             if len(query) <= self.provider.settings.http.query_limit:
                 redirect(resp, f"{self.provider.url('authorization')}?{query}")
@@ -82,7 +85,7 @@ class ResumeResource(Resource):
         "get": {
             "summary": "Go on after a page of this provider",
             "parameters": [{"name": "request", "in": "query", "required": True, "schema": {"type": "string"}}],
-            "responses": {key: value for key, value in _ANSWERS.items() if key not in ("413", "415")},
+            "responses": {**_ANSWERS, "414": _PAGE},
         }
     }
 

@@ -71,6 +71,10 @@ def _describe(provider: OpenIDProvider, resources: Mapping[str, Resource]) -> di
         "openapi": "3.1.0",
         "info": {"title": provider.settings.pages.name, "version": version("creance")},
         "servers": [{"url": provider.settings.issuer}],
-        "paths": {endpoint.path: dict(resources[endpoint.name].openapi) for endpoint in provider.endpoints},
+        "paths": {
+            endpoint.path: dict(described)
+            for endpoint in provider.endpoints
+            if (described := resources[endpoint.name].openapi)
+        },
         "components": _COMPONENTS,
     }

@@ -37,7 +37,11 @@ class UserinfoResource(Resource):
         "post": {
             "summary": "The same; the token may be in a form (RFC 6750 2.2)",
             "security": [{"bearer": []}, {}],
-            "responses": {**_RESPONSES, "413": {"$ref": "#/components/responses/OAuthError"}},
+            "responses": {
+                **_RESPONSES,
+                "413": {"$ref": "#/components/responses/OAuthError"},
+                "415": {"$ref": "#/components/responses/OAuthError"},
+            },
         },
     }
 

@@ -117,13 +117,16 @@ class RelyingParty:
         method: str = "client_secret_basic",
         redirect_uri: str = "http://localhost:8401/callback",
         scope: str = "openid",
+        browser: Browser | None = None,
     ) -> None:
+        """`browser` is the one in front of it where none is named; without it, each login is in a new one."""
         self.issuer = issuer
         self.client_id = client_id
         self.secret = secret
         self.method = method if secret is not None else "none"
         self.redirect_uri = redirect_uri
         self.scope = scope
+        self.browser = browser
         self.http = requests.Session()
         self.http.trust_env = False
         self.metadata = self.http.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
@@ -166,7 +169,7 @@ class RelyingParty:
         self, *, user: str = "alice", password: str | None = None, browser: Browser | None = None, **changes: str | None
     ) -> AuthorizationAnswer:
         """The whole way of a person: to the provider, through its login page if it shows one, and back to the app."""
-        browser = browser or Browser(self.issuer)
+        browser = browser or self.browser or Browser(self.issuer)
         parameters, verifier = self.request(**changes)
         response = browser.follow(browser.get(self.metadata["authorization_endpoint"], params=parameters))
         if "Location" not in response.headers:

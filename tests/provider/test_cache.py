@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from creance.provider.cache import SECONDS, ReadThrough
 
 
@@ -28,8 +30,6 @@ def test_what_was_read_is_remembered_also_that_there_is_nothing() -> None:
 
 def test_it_is_forgotten_within_seconds() -> None:
     """Issue 3, command line: changes are seen by running workers within 10 seconds."""
-    import time
-
     source = Source()
     cache = ReadThrough(source, seconds=0.05)
     cache("a")
@@ -74,10 +74,8 @@ def test_a_failed_read_is_not_remembered() -> None:
         return answer
 
     cache = ReadThrough(read)
-    try:
+    with pytest.raises(Fails):
         cache("a")
-    except Fails:
-        pass
     assert cache("a") == "back"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from creance.provider import ClientSettings, ConfigurationError, InvalidClient, OpenIDProvider, Settings
+from creance.provider import ClientSettings, ConfigurationError, InvalidClient, OpenIDProvider, Settings, cache
 from creance.provider.client_secrets import hash_client_secret
 from creance.provider.clients import CLIENTS, Client
 from creance.provider.store import StoreUnavailable
@@ -272,12 +272,8 @@ def test_a_client_id_that_nobody_can_have_is_not_looked_up(provider: OpenIDProvi
         provider.clients.find("a" * 255)
 
 
-def test_a_client_that_another_process_adds_is_seen_within_seconds(
-    make_provider: MakeProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_that_another_process_adds_is_seen_within_seconds(make_provider: MakeProvider) -> None:
     """Issue 3, command line: changes are seen by running workers within 10 seconds."""
-    from creance.provider import cache
-
     assert cache.SECONDS <= 10
     here, there = make_provider(), make_provider()
     assert here.clients.find("stored") is None

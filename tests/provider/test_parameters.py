@@ -60,7 +60,7 @@ def test_nul_is_a_problem(encoded: bytes) -> None:
     """Issue 3, bad input: NUL; PYOP: it broke the store."""
     parameters = parse(encoded)
     assert "a" in parameters.problems
-    assert "\0" not in parameters.get("a", "")
+    assert "a" not in parameters
     with pytest.raises(InvalidRequest):
         parameters.refuse_problems()
 
@@ -119,6 +119,7 @@ def test_a_parameter_that_must_be_there() -> None:
         ("a\nb", "a parameter"),
         ("\0", "a parameter"),
         ("\ud800", "a parameter"),
+        ("eyJhbGciOiJub25lIn0.e30", "a parameter"),
     ],
 )
 def test_a_name_is_shown_only_as_far_as_it_is_harmless(name: str, text: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from creance.provider import TemporarilyUnavailable
 from creance.provider.passwords import Passwords
 from creance.provider.registration import LONGEST_PASSWORD
@@ -85,13 +87,13 @@ def test_when_all_places_are_taken_the_next_is_refused_at_once(kept: str) -> Non
     entered = threading.Barrier(3)
     leave = threading.Event()
 
-    class Slow:
-        def verify(self, *_: str) -> bool:
+    class Slow(PasswordHasher):
+        def verify(self, *arguments: Any) -> Any:
             entered.wait(10)
             leave.wait(10)
-            return True
+            return super().verify(*arguments)
 
-    fast, passwords._hasher = passwords._hasher, Slow()  # type: ignore[assignment]
+    fast, passwords._hasher = passwords._hasher, Slow()
     with ThreadPoolExecutor(2) as pool:
         two = [pool.submit(passwords.verify, "wonderland", kept) for _ in range(2)]
         entered.wait(10)

@@ -244,7 +244,7 @@ def test_a_user_whose_subject_is_a_client_stops_the_start(make_provider: MakePro
 def test_two_users_of_the_file_with_one_subject_stop_the_start(make_settings: Callable[..., Any]) -> None:
     """OpenID Connect Core 8: `sub` is never reassigned; one that is chosen may not be one that is made."""
     alices = hashlib.sha256(b"alicehttp://localhost:8400").hexdigest()
-    with pytest.raises(ConfigurationError, match="the subject of eve is that of alice"):
+    with pytest.raises(ConfigurationError, match=r"^users: the subject of eve is that of alice$"):
         OpenIDProvider(make_settings(more_users=[{"username": "eve", "subject": alices}]))
 
 

@@ -1,0 +1,172 @@
+"""What a hostile client has at hand, and what must be true after whatever it did."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+import requests
+from creance.provider.testing import RunningProvider
+
+CALLBACKS = ("http://localhost:8401/callback", "http://localhost:8402/callback")
+"""All that is registered with the demonstration."""
+
+Pairs = Sequence[tuple[str, str | bytes]]
+Verdict = tuple[int, str | None, str]
+
+
+class Hostile:
+    """A client that sends what it likes. Each answer is told in three words: status, error, and the place where."""
+
+    def __init__(self, op: RunningProvider) -> None:
+        self.op = op
+        self.http = requests.Session()
+        self.http.trust_env = False
+        self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # it keeps none
+
+    @property
+    def request(self) -> dict[str, str]:
+        """An authorization request with nothing wrong with it."""
+        return {
+            "client_id": "app",
+            "redirect_uri": CALLBACKS[0],
+            "response_type": "code",
+            "scope": "openid",
+            "state": "a-state",
+            "nonce": "a-nonce",
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+            "code_challenge_method": "S256",
+        }
+
+    def changed(self, changes: Mapping[str, str | bytes | None]) -> dict[str, str | bytes]:
+        """That request with changes; None leaves a parameter out."""
+        return {name: value for name, value in {**self.request, **changes}.items() if value is not None}
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.http.get(self.op.url(path), allow_redirects=False, timeout=30, **options)
+
+    def post(self, path: str, data: Any = None, **options: Any) -> requests.Response:
+        # A body that was not read ends the connection, which the next request must not find out.
+        options["headers"] = {"Connection": "close", **(options.get("headers") or {})}
+        return self.http.post(self.op.url(path), data=data, allow_redirects=False, timeout=30, **options)
+
+    def authorize(self, query: str | Pairs | Mapping[str, str | bytes]) -> requests.Response:
+        return self.get("/authorize?" + (query if isinstance(query, str) else urlencode(query)))
+
+    def token(self, form: Any, client: str = "app:app-secret", **headers: str) -> requests.Response:
+        """A form to the token endpoint; a client by Basic, unless it is empty."""
+        if client:
+            headers.setdefault("Authorization", "Basic " + base64.b64encode(client.encode()).decode())
+        body = form if isinstance(form, bytes) else urlencode(form)
+        return self.post("/token", body, headers={"Content-Type": "application/x-www-form-urlencoded", **headers})
+
+    def raw(self, data: bytes, *, then: bytes = b"", shut: bool = False, timeout: float = 10) -> bytes:
+        """All that the server says on one connection to these bytes. `shut` ends our side of it."""
+        with socket.create_connection(("127.0.0.1", self.op.port), timeout=timeout) as connection:
+            try:
+                connection.sendall(data)
+                if then:
+                    connection.sendall(then)
+                if shut:
+                    connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # it has heard enough
+            said = b""
+            try:
+                while part := connection.recv(65536):
+                    said += part
+            except ConnectionResetError:
+                pass
+            return said
+
+    def verdict(self, response: requests.Response, callbacks: Sequence[str] = CALLBACKS) -> Verdict:
+        """Status, error and place of an answer. Raises AssertionError for a way to where nobody is registered."""
+        assert "Traceback" not in response.text
+        location = response.headers.get("Location")
+        if location is not None:
+            assert response.status_code == 303
+            return 303, *self._place(location, callbacks)
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        if kind == "application/json":
+            assert response.headers.get("Cache-Control") == "no-store" or response.status_code in (200, 404, 405, 400)
+            return response.status_code, response.json().get("error"), "json"
+        if kind == "text/html":
+            shown = re.search(r"<code>([^<]*)</code>, request <code>[0-9a-f]{32}</code>", response.text)
+            return response.status_code, shown[1] if shown else None, "page"
+        return response.status_code, None, "nothing"
+
+    def _place(self, location: str, callbacks: Sequence[str]) -> tuple[str | None, str]:
+        assert re.fullmatch(r"[\x21-\x7e]+", location)
+        before, _, query = location.partition("?")
+        if before in callbacks:
+            return parse_qs(query)["error"][0], "redirect"
+        assert urlsplit(location)[:2] == urlsplit(self.op.issuer)[:2], location
+        return None, before.removeprefix(self.op.issuer)
+
+    def documents(self) -> set[tuple[Any, ...]]:
+        """All that the store holds: table, key and version of each document."""
+        with closing(sqlite3.connect(f"file:{self.op.folder}/var/creance.db?mode=ro", uri=True)) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'c_%'")
+            return {
+                (table, *row)
+                for (table,) in tables.fetchall()
+                for row in connection.execute(f'SELECT key, version FROM "{table}"')
+            }
+
+    def answers(self) -> None:
+        """A normal request that writes nothing is answered as ever."""
+        credentials = ("service", "service-secret")
+        assert self.post("/introspect", {"token": "x"}, auth=credentials).json() == {"active": False}
+
+    def works(self) -> None:
+        """The next normal request is answered as ever."""
+        answer = self.token({"grant_type": "client_credentials"}, "service:service-secret")
+        assert answer.status_code == 200
+        assert answer.json()["scope"] == "read write"
+
+
+@pytest.fixture(scope="session")
+def hostile_client(op: RunningProvider) -> Hostile:
+    return Hostile(op)
+
+
+@pytest.fixture
+def hostile(hostile_client: Hostile, unharmed: Callable[[Hostile], Any]) -> Iterator[Hostile]:
+    """The demonstration, attacked; what is true after any bad input is checked at the end of the test."""
+    yield from unharmed(hostile_client)
+
+
+@pytest.fixture(scope="session")
+def unharmed() -> Callable[[Hostile], Iterator[Hostile]]:
+    """Nothing written, no 5xx, no defect and no stack trace in the log, and the next request works."""
+
+    def watch(client: Hostile) -> Iterator[Hostile]:
+        before = client.documents()
+        start = client.op.log_file.stat().st_size
+        yield client
+        assert client.documents() <= before
+        with client.op.log_file.open("rb") as log:
+            log.seek(start)
+            lines = log.read().decode().splitlines()
+        assert not [line for line in lines if "Traceback" in line or "panicked" in line]
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        assert [event for event in events if event["event"] != "request" or event["level"] != "info"] == []
+        assert [event for event in events if event["status"] >= 500] == []
+        client.works()
+
+    return watch
+
+
+@pytest.fixture(scope="session")
+def make_hostile() -> type[Hostile]:
+    """A hostile client of another provider: `make_hostile(run_provider(…))`."""
+    return Hostile
