@@ -160,9 +160,16 @@ def check_claims(parameters: Parameters) -> None:
     if text is None:
         return
     try:
-        claims = json.loads(text)
+        claims = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidRequest("claims is not JSON") from None
-    members = claims.values() if isinstance(claims, dict) else [claims]
-    if not all(isinstance(member, dict) for member in members):
-        raise InvalidRequest("claims must be an object of objects")
+    if not isinstance(claims, dict):
+        raise InvalidRequest("claims must be an object")
+    for name in ("userinfo", "id_token"):  # other members MUST be ignored
+        if not isinstance(claims.get(name, {}), dict):
+            raise InvalidRequest(f"claims: {name} must be an object")
+
+
+def _refuse_constant(name: str) -> None:
+    """RFC 8259 6: Python takes NaN and Infinity for JSON."""
+    raise ValueError(f"{name} is not JSON")

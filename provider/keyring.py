@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from .errors import ConfigurationError
+from .request_log import logger
 from .sealing import CannotOpen, Sealer
 from .store import AlreadyExists, Collection, Conflict, Document, Store, StoreUnavailable, insert, replace
 
@@ -139,27 +140,24 @@ class KeyRing:
         """Ask the store for the keys. Raises StoreUnavailable."""
         self._read()
 
-    def rotate(self, *, immediately: bool = False) -> None:
+    def rotate(self, *, immediately: bool = False, withdraw: bool = False) -> None:
         """Next becomes active, active becomes retired, a fresh next is published.
 
-        Raises ConfigurationError where a next key was not published for as long as clients may keep the JWKS:
-        `immediately` is for a key that is no longer secret.
+        Raises ConfigurationError where a next key was not published for as long as clients may keep the JWKS, unless
+        `immediately`. `withdraw` is for active keys that are no longer secret: they are removed at once, and nothing
+        that they signed verifies any more.
         """
         document = self._store.get(SIGNING_KEYS, _DOCUMENT)
         if document is None:
             raise ConfigurationError("the store holds no keys yet: start the provider first")
-        now = time.time()
         entries = [dict(entry) for entry in document.value["keys"]]
-        for entry in entries:
-            wait = entry["created_at"] + self._ahead + MARGIN - now
-            if entry["state"] == "next" and wait > 0 and not immediately:
-                raise ConfigurationError(
-                    f"the next key was published only now: wait {int(wait) + 1} seconds, until clients have seen it, "
-                    "or use --immediately"
-                )
+        if not (immediately or withdraw):
+            self._refuse_unseen(entries)
+        if withdraw:
+            entries = [entry for entry in entries if entry["state"] != "active"]
         for entry in entries:
             if entry["state"] == "active":
-                entry.update(state="retired", retired_at=now, sealed=None)
+                entry.update(state="retired", retired_at=time.time(), sealed=None)
             elif entry["state"] == "next":
                 entry.update(state="active")
         entries += [self._generate(algorithm, "next") for algorithm in self._algorithms]
@@ -168,6 +166,15 @@ class KeyRing:
         except Conflict:
             raise ConfigurationError("another process changed the keys at this moment: try again") from None
         self._read()
+
+    def _refuse_unseen(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        for entry in entries:
+            wait = entry["created_at"] + self._ahead + MARGIN - time.time()
+            if entry["state"] == "next" and wait > 0:
+                raise ConfigurationError(
+                    f"the next key was published only now: wait {int(wait) + 1} seconds, until clients have seen it, "
+                    "or use --immediately"
+                )
 
     def _generate(self, algorithm: str, state: str) -> dict[str, Any]:
         key: RSAKey | ECKey = RSAKey.generate_key(2048) if algorithm == "RS256" else ECKey.generate_key("P-256")
@@ -188,8 +195,9 @@ class KeyRing:
             return
         try:
             self._read()
-        except StoreUnavailable:
+        except (StoreUnavailable, ConfigurationError) as error:
             self._read_at = time.monotonic()  # the keys that we hold are good; ask again later
+            logger.error("keys_not_read", reason=str(error))
         finally:
             self._reading.release()
 

@@ -132,9 +132,16 @@ class Server(MPServer):
             self._gave_up = True
             return
         if refusals:
-            self.main_loop_interrupt.wait(2 ** (refusals - 2))
+            self._pause(2 ** (refusals - 2))
         if not self.interrupt_signal:
             self._respawn_workers([worker.idx for worker in ended], spawn_target, target_loader)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, whatever else ends meanwhile; only a signal to stop is heard."""
+        end = time.monotonic() + seconds
+        while not self.interrupt_signal and (left := end - time.monotonic()) > 0:
+            self.main_loop_interrupt.wait(left)
+            self.main_loop_interrupt.clear()
 
     def _note(self, worker: WorkerProcess) -> None:
         """Log the end of a worker, and count the refusals in a row of those in its place."""

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from creance.provider import (
     Authenticated,
@@ -31,6 +32,10 @@ from creance.provider import (
 )
 from creance.provider.authorization import Redirect
 from creance.provider.testing.running import demo_configuration
+
+# A machine that is busy is no failure.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 ISSUER = "http://localhost:8400"
 

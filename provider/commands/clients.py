@@ -83,7 +83,7 @@ def clients() -> None:
 @click.option(
     "--secret-from-stdin",
     is_flag=True,
-    help="Read the secret as one line from standard input: one is generated otherwise.",
+    help="Read the secret as one line from standard input; otherwise one is generated.",
 )
 @pass_invocation
 def add(

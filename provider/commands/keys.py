@@ -32,16 +32,22 @@ def list_keys(invocation: Invocation) -> None:
 @click.option(
     "--immediately",
     is_flag=True,
-    help="Also where clients may not have seen the next key yet: for a key that is no longer secret.",
+    help="Also where clients may not have seen the next key yet.",
+)
+@click.option(
+    "--withdraw",
+    is_flag=True,
+    help="Remove the keys that signed until now, at once: they are no longer secret. What they signed is void.",
 )
 @pass_invocation
-def rotate(invocation: Invocation, immediately: bool) -> None:
+def rotate(invocation: Invocation, immediately: bool, withdraw: bool) -> None:
     """Sign with the next keys from now on, and publish those that come after them.
 
-    Running workers follow within ten seconds. What the old keys signed can be verified until it expires.
+    Running workers follow within ten seconds. What the old keys signed can be verified until it expires, unless they
+    are withdrawn.
     """
     with invocation.started_provider() as provider:
-        provider.keyring.rotate(immediately=immediately)
+        provider.keyring.rotate(immediately=immediately, withdraw=withdraw)
         for key in provider.keyring.keys():  # noqa: SIM118
             if key.state == "active":
-                click.echo(f"{key.algorithm} is signed by {key.kid} now")
+                click.echo(f"{key.algorithm}: {key.kid} signs now")

@@ -22,3 +22,5 @@ class FrontPageResource(Resource):
             issuer=self.provider.settings.issuer,
             discovery=self.provider.url("openid_configuration"),
         )
+
+    on_head = on_get

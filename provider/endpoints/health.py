@@ -27,6 +27,8 @@ class LiveResource(Resource):
         answer_json(resp, {"status": "alive"})
         never_store(resp)
 
+    on_head = on_get
+
 
 class ReadyResource(Resource):
     """The store answers too, so that requests can be served."""
@@ -42,3 +44,5 @@ class ReadyResource(Resource):
         else:
             answer_json(resp, {"status": "ready"})
         never_store(resp)
+
+    on_head = on_get

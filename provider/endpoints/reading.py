@@ -103,7 +103,9 @@ class Reader:
     def _read(self, req: falcon.Request, size: int) -> bytes:
         """The server waits for a body for as long as the connection lives: some threads are left for other requests."""
         if not self._bodies.acquire(timeout=_PATIENCE):
-            raise TemporarilyUnavailable("too many requests at the moment", hint="clients that do not send their bodies")
+            raise TemporarilyUnavailable(
+                "too many requests at the moment", hint="clients that do not send their bodies"
+            )
         try:
             body: bytes = req.stream.read(size)
         finally:

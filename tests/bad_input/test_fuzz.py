@@ -253,11 +253,10 @@ def test_a_basic_header_is_read_or_refused(header: str) -> None:
     """RFC 6749 2.3.1; PYOP: ValueError, binascii.Error and IndexError escaped."""
     try:
         client_id, secret = read_basic(header)
-    except InvalidClient as error:
-        assert error.status == 401
-    else:
-        assert "\0" not in client_id + secret
-        (client_id + secret).encode()
+    except InvalidClient:
+        return
+    assert "\0" not in client_id + secret
+    (client_id + secret).encode()
 
 
 @examples(300)
@@ -335,8 +334,8 @@ def _port_is_one(uri: str) -> bool:
 
 
 def test_the_provider_itself_raises_nothing_but_what_it_names(make_provider: Any) -> None:
-    """Called as a host calls it, with any text, half surrogate pairs too: OAuthError, with a description that may be sent
-    (RFC 6749 5.2), or StoreError; a host that does not parse strictly must not learn what is inside.
+    """Called as a host calls it that does not parse strictly, with any text, half surrogate pairs too: OAuthError, with
+    a description that may be sent (RFC 6749 5.2).
     """
     provider = make_provider()
     client = provider.clients.find("app")
@@ -362,9 +361,11 @@ def test_the_provider_itself_raises_nothing_but_what_it_names(make_provider: Any
             lambda: provider.token_for(client, parameters),
             lambda: provider.userinfo_response(changes.get("code", ""), headers),
         ):
+            description = ""
             try:
                 call()
             except OAuthError as error:
-                assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*", error.description)
+                description = error.description
+            assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*", description)
 
     ask()

@@ -180,9 +180,7 @@ def test_a_client_that_does_not_own_the_code_cannot_spend_it_by_guessing(app: An
 @given(
     verifier=st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", min_size=43, max_size=128)
 )
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_verifier_of_the_specification_is_good(app: Any, verifier: str) -> None:
     """RFC 7636 4.1, 4.2: 43 to 128 unreserved characters."""
     digest = hashlib.sha256(verifier.encode()).digest()

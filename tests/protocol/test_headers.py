@@ -174,6 +174,15 @@ def test_an_empty_response_is_not_called_json(op: RunningProvider) -> None:
         assert "json" not in response.headers.get("Content-Type", "")
 
 
+@pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/jwks", "/.well-known/openid-configuration"])
+def test_a_monitor_may_ask_by_head(op: RunningProvider, path: str) -> None:
+    """RFC 9110 9.3.2: the headers of GET, and nothing else."""
+    head, get = requests.head(op.url(path), timeout=30), op.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "Cache-Control"):
+        assert head.headers[name] == get.headers[name]
+
+
 def test_a_page_names_its_request_too(op: RunningProvider) -> None:
     """RFC 9110 15.5: a person can tell the operator which one it was."""
     response = ask(op, "authorization, page")

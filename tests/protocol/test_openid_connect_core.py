@@ -219,7 +219,7 @@ def test_a_refreshed_id_token_speaks_of_the_same_login(app: RelyingParty) -> Non
 
 # ----- Claims --------------------------------------------------------------------------------------------------------
 
-CLAIMS = {
+CLAIMS: dict[str, dict[str, Any]] = {
     "profile": {
         "name": "Alice Liddell",
         "given_name": "Alice",
@@ -524,6 +524,7 @@ def test_what_is_not_offered_is_refused_by_name(
     "changes",
     [
         {"claims": '{"userinfo": {"email": null}, "id_token": {"name": {"essential": true}}}'},
+        {"claims": '{"userinfo": {"email": null}, "_comment": "what is not understood MUST be ignored", "x": [1]}'},
         {"display": "popup"},
         {"ui_locales": "de fr"},
         {"claims_locales": "de"},

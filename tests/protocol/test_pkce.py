@@ -36,7 +36,7 @@ scope = "openid"
 required = false
 """
 
-WITHOUT = {"code_challenge": None, "code_challenge_method": None}
+WITHOUT: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
 
 REFUSED: list[dict[str, str | None]] = [
     WITHOUT,
