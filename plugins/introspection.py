@@ -49,7 +49,7 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
         if client.public:
             raise InvalidClient("introspection needs client authentication (RFC 7662 2.1)")
         token = self.find(parameters.required("token"), parameters.get("token_type_hint"))
-        if token is None or not self.alive(token) or not self.visible(token, client):
+        if token is None or not self.provider.is_alive(token.grant) or not self.visible(token, client):
             return dict(_INACTIVE)
         return self.describe(token, client)
 
@@ -60,16 +60,6 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
         if hint == "refresh_token":
             reads.reverse()
         return next((token for read in reads if (token := read(value)) is not None), None)
-
-    def alive(self, token: Token) -> bool:
-        """Whether the client and the person that it speaks for are still there."""
-        grant = token.grant
-        if self.provider.clients.find(grant.client_id) is None:
-            return False
-        if grant.username is None:
-            return True
-        user = self.provider.users.find(grant.username)
-        return user is not None and not user.disabled
 
     def visible(self, token: Token, client: Client) -> bool:
         """Whether this client may know of it. A refresh token concerns nobody but its own client."""

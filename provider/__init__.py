@@ -53,7 +53,7 @@ from .scopes import split_scope
 from .settings import Settings
 from .tokens import Token
 from .users import User, Users, released_claims
-from .visits import Visit, VisitLost
+from .visits import Visit, VisitLost, Visits
 
 __all__ = [
     "AccessDenied",
@@ -103,6 +103,7 @@ __all__ = [
     "Users",
     "Visit",
     "VisitLost",
+    "Visits",
     "add_query",
     "create_app",
     "hookimpl",

@@ -31,6 +31,9 @@ class ClientAuthentication:
         """The client that sent a request. Raises InvalidClient, or InvalidRequest for two methods at once."""
         for name, method in self._methods.items():
             if (client := method(parameters, headers)) is not None:
+                if client.authentication_method != name:
+                    hint = f"used {name}, registered {client.authentication_method}"
+                    raise InvalidClient("client authentication failed", hint=hint)
                 self._refuse_second(parameters, headers, name)
                 self._refuse_other(parameters, client.client_id)
                 return client

@@ -43,6 +43,10 @@ class Client:
     plugin_settings: Mapping[str, PluginSettings]
     metadata: Mapping[str, Any]
     """Its registration in the names of RFC 7591, without the secret."""
+    registered_at: float = 0.0
+    """Seconds since the epoch; 0 for those of the configuration file. What was granted before is not this client's: it
+    was another's of the same name.
+    """
 
     @property
     def public(self) -> bool:
@@ -128,7 +132,7 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             raise ConfigurationError(f"client_id {client.client_id} is in the configuration file")
         document = settings.model_dump(
             mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"}
-        ) | {"client_secret_hash": client.secret_hash}
+        ) | {"client_secret_hash": client.secret_hash, "client_id_issued_at": time.time()}
         try:
             self._opened.write([insert(CLIENTS, client.client_id, document, FOREVER)])
         except AlreadyExists:
@@ -168,7 +172,9 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
         return self._from_document(document.value) if document else None
 
     def _from_document(self, value: dict[str, Any]) -> Client:
-        return self._make(ClientSettings.model_validate(value), "client", strict_plugins=False)
+        registered_at = value.pop("client_id_issued_at", 0.0)
+        settings = ClientSettings.model_validate(value)
+        return self._make(settings, "client", registered_at=registered_at, strict_plugins=False)
 
     def _make_configured(self) -> dict[str, Client]:
         clients: dict[str, Client] = {}
@@ -182,7 +188,9 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             raise ConfigurationError(*mistakes)
         return clients
 
-    def _make(self, settings: ClientSettings, where: str, *, strict_plugins: bool = True) -> Client:
+    def _make(
+        self, settings: ClientSettings, where: str, *, registered_at: float = 0.0, strict_plugins: bool = True
+    ) -> Client:
         try:
             plugin_settings = self._read_plugin_settings(settings.plugins, where)
         except ConfigurationError:
@@ -196,6 +204,7 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             name=settings.client_name or settings.client_id,
             secret_hash=secret_hash,
             secret_expires_at=settings.client_secret_expires_at,
+            registered_at=registered_at,
             redirect_uris=frozenset(settings.redirect_uris),
             grant_types=frozenset(settings.grant_types),
             scope=split_scope(settings.scope),

@@ -29,7 +29,7 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
         "scopes_supported": list(provider.scope_claims.scopes_supported),
         "claims_supported": ["sub", *provider.scope_claims.claims_supported],
         "claim_types_supported": ["normal"],
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "prompt_values_supported": _prompts(provider),
         # Where the specification's default would claim more than is there, it is said explicitly.
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
@@ -39,6 +39,12 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
     for name, given in provider.plugins.each("metadata"):
         _add(metadata, given, name)
     return metadata
+
+
+def _prompts(provider: OpenIDProvider) -> list[str]:
+    """Without a plugin that asks, the operator has consented for first-party clients: nobody is prompted."""
+    asks = bool(provider.plugins.hook.consent.get_hookimpls())
+    return ["none", "login", "select_account", *(["consent"] if asks else [])]
 
 
 def _methods(provider: OpenIDProvider, clients: str) -> list[str]:

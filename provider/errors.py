@@ -131,12 +131,6 @@ class InsufficientScope(OAuthError):
     status = 403
 
 
-class UnsupportedTokenType(OAuthError):
-    """Revocation of this kind of token is not offered (RFC 7009 2.2.1)."""
-
-    error = "unsupported_token_type"
-
-
 class LoginRequired(OAuthError):
     """Somebody would have to log in, and the request forbids to ask (OpenID Connect Core 3.1.2.6)."""
 

@@ -144,8 +144,8 @@ class KeyRing:
         """Next becomes active, active becomes retired, a fresh next is published.
 
         Raises ConfigurationError where a next key was not published for as long as clients may keep the JWKS, unless
-        `immediately`. `withdraw` is for active keys that are no longer secret: they are removed at once, and nothing
-        that they signed verifies any more.
+        `immediately`. `withdraw` is for keys that are no longer secret: active and next are removed at once for fresh
+        ones, and nothing that they signed verifies any more.
         """
         document = self._store.get(SIGNING_KEYS, _DOCUMENT)
         if document is None:
@@ -154,7 +154,8 @@ class KeyRing:
         if not (immediately or withdraw):
             self._refuse_unseen(entries)
         if withdraw:
-            entries = [entry for entry in entries if entry["state"] != "active"]
+            entries = [entry for entry in entries if entry["state"] == "retired"]
+            entries += [self._generate(algorithm, "next") for algorithm in self._algorithms]
         for entry in entries:
             if entry["state"] == "active":
                 entry.update(state="retired", retired_at=time.time(), sealed=None)

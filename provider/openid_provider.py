@@ -20,7 +20,7 @@ from .housekeeping import Housekeeping
 from .id_token import IDTokens
 from .keyring import SIGNING_KEYS, KeyRing, holds_keys
 from .parameters import Parameters
-from .plugin_registry import PluginRegistry
+from .plugin_registry import AnyPlugin, PluginRegistry
 from .pyop_interface import PyopInterface
 from .registration import ClientSettings
 from .request_log import report_defect
@@ -75,6 +75,10 @@ class OpenIDProvider(PyopInterface):
         self._refuse_same_names("collections", [collection.name for collection in self._collections()])
         self.metadata = build_metadata(self)
         self._refuse_unknown_names()
+        self.secrets: list[bytes] | None = None
+        """Of `keys.secret_file`, read once: the parent of workers hands them on, so that all have the same."""
+        self.housekeeping: Housekeeping | None = None
+        self._running: list[AnyPlugin] = []
         self.started = False
 
     @classmethod
@@ -92,7 +96,7 @@ class OpenIDProvider(PyopInterface):
         try:
             if not path.exists() and not holds_keys(self.store):
                 make_secret_file(path)
-            self.start()
+            self._open()
         finally:
             self.stop()
 
@@ -103,9 +107,27 @@ class OpenIDProvider(PyopInterface):
         """
         if self.started:
             return
+        self._open()
+        self._assemble()
+        try:
+            for plugin in self.plugins.plugins.values():
+                plugin.provider = self
+                plugin.start(self)
+                self._running.append(plugin)
+        except BaseException:
+            self.stop()
+            raise
+        self.housekeeping = Housekeeping(self.store)
+        self.housekeeping.start()
+        self.started = True
+
+    def _open(self) -> None:
+        """The store, and all that has to agree with it."""
         self.store.open(self._collections())
         settings = self.settings
-        self.sealer = Sealer(read_secret_file(settings.path(settings.keys.secret_file)), settings.issuer)
+        if self.secrets is None:
+            self.secrets = read_secret_file(settings.path(settings.keys.secret_file))
+        self.sealer = Sealer(self.secrets, settings.issuer)
         self.keyring = KeyRing(
             self.store,
             self.sealer,
@@ -117,6 +139,9 @@ class OpenIDProvider(PyopInterface):
         self.keyring.start()
         self.clients.start(self.store)
         self.users.start(self.store)
+
+    def _assemble(self) -> None:
+        settings = self.settings
         self.tokens = Tokens(settings, self.store, self.sealer)
         self.id_tokens = IDTokens(
             self.plugins,
@@ -134,22 +159,18 @@ class OpenIDProvider(PyopInterface):
         self.authorization = Authorization(self)
         self.token_grants |= {"authorization_code": CodeExchange(self), "refresh_token": TokenRefresh(self)}
         self.start_pyop_interface()
-        for plugin in self.plugins.plugins.values():
-            plugin.provider = self
-            plugin.start(self)
-        self.housekeeping = Housekeeping(self.store)
-        self.housekeeping.start()
-        self.started = True
 
     def stop(self) -> None:
         """Stop the plugins and let go of the store."""
-        if self.started:
+        if self.housekeeping is not None:
             self.housekeeping.stop()
-            for name, plugin in self.plugins.plugins.items():
-                try:
-                    plugin.stop()
-                except Exception as error:
-                    report_defect(f"plugins.{name}.stop", error)
+            self.housekeeping = None
+        while self._running:
+            plugin = self._running.pop()
+            try:
+                plugin.stop()
+            except Exception as error:
+                report_defect(f"plugins.{plugin.name}.stop", error)
         self.started = False
         self.store.close()
 
@@ -184,12 +205,23 @@ class OpenIDProvider(PyopInterface):
 
     # What grants share, those of plugins too.
 
+    def is_alive(self, grant: Grant) -> bool:
+        """Whether the client and the person of a grant are still there, and still those that it was made for."""
+        client = self.clients.find(grant.client_id)
+        if client is None or client.registered_at > grant.granted_at:
+            return False
+        return grant.username is None or self._user_of(grant) is not None
+
     def active_user(self, grant: Grant) -> User:
-        """The grant's user. Raises InvalidGrant where they are gone or disabled."""
-        user = self.users.find(grant.username) if grant.username is not None else None
-        if user is None or user.disabled:
-            raise InvalidGrant("the grant is no longer valid", hint="the user is gone or disabled")
+        """The user of a grant that is alive. Raises InvalidGrant for any other."""
+        user = self._user_of(grant)
+        if user is None or not self.is_alive(grant):
+            raise InvalidGrant("the grant is no longer valid", hint="its user or client is gone, disabled or another")
         return user
+
+    def _user_of(self, grant: Grant) -> User | None:
+        user = self.users.find(grant.username) if grant.username is not None else None
+        return user if user is not None and not user.disabled and user.subject == grant.subject else None
 
     def new_access_token(self, grant: Grant, client: Client, scope: tuple[str, ...]) -> NewToken:
         """An access token with the claims that plugins keep with it; not yet written."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from .errors import InvalidRequest
 
-_NAME = re.compile(r"[A-Za-z_.-]+")
+_NAME = re.compile(r"[a-z_]+")
 
 
 class Parameters(dict[str, str]):
@@ -36,7 +36,7 @@ class Parameters(dict[str, str]):
 
 
 def shown(name: str) -> str:
-    """Names as they may stand in an error: they come from the client too, and one with digits may be a token."""
+    """Names as they may stand in an error: they come from the client too, and what is not lower case may be a token."""
     return name[:40] if _NAME.fullmatch(name) else "a parameter"
 
 

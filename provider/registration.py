@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .protocol_claims import PROTOCOL_CLAIMS
@@ -113,6 +115,16 @@ class UserSettings(SettingsModel):
         if self.password is not None and self.password_hash is not None:
             raise ValueError("give password or password_hash, not both")
         return self
+
+    @field_validator("password_hash")
+    @classmethod
+    def _one_that_can_be_verified(cls, password_hash: str | None) -> str | None:
+        if password_hash is not None:
+            try:
+                extract_parameters(password_hash)
+            except InvalidHashError:
+                raise ValueError("is not a hash that `creance hash` prints") from None
+        return password_hash
 
     @field_validator("claims")
     @classmethod

@@ -26,7 +26,7 @@ class Resource:
     templates: ClassVar[str] = "creance.provider"
     """The package whose folder `templates` its pages are in."""
 
-    cross_origin: ClassVar[bool] = False
+    cross_origin: bool = False
     """Whether scripts of any origin may call it. Only for endpoints that use no cookie."""
     for_people: ClassVar[bool] = False
     """Whether its errors are pages; otherwise they are JSON (RFC 6749 5.2)."""

@@ -53,7 +53,7 @@ def serve(provider: OpenIDProvider, configuration: Path, bind: str) -> None:
         configure_logging(settings.log)
         _log_start(provider, configuration, address)
         server = Server(settings, address)
-        server.serve(target_loader=partial(build_app, settings), wrap_loader=False)
+        server.serve(target_loader=partial(build_app, settings, provider.secrets), wrap_loader=False)
 
 
 def _log_start(provider: OpenIDProvider, configuration: Path, address: Address) -> None:
@@ -185,13 +185,14 @@ def _signals_blocked() -> Iterator[None]:
 # ----- A worker ------------------------------------------------------------------------------------------------------
 
 
-def build_app(settings: Settings) -> Callable[..., Any]:
+def build_app(settings: Settings, secrets: list[bytes] | None) -> Callable[..., Any]:
     """Called in each worker: everything that serves is made here. Ends the worker where that cannot be done."""
     _obey_the_parent()
     configure_logging(settings.log)
     relay_server_log()
     try:
         provider = OpenIDProvider(settings)
+        provider.secrets = secrets
         app = create_app(provider)
     except (ConfigurationError, StoreError, OSError) as error:
         logger.error("worker_cannot_start", reason=str(error))

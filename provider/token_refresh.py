@@ -80,10 +80,9 @@ class TokenRefresh:
     @staticmethod
     def _scope(request: TokenRequest, grant: Grant) -> tuple[str, ...]:
         """RFC 6749 6: all that was granted, or a part of it that is asked for."""
-        if "scope" not in request.parameters:
-            return grant.scope
-        scope = split_scope(request.parameters["scope"])
-        if not scope or not set(scope) <= set(grant.scope):
+        granted = tuple(word for word in grant.scope if word in request.client.scope)  # it may have lost some since
+        scope = split_scope(request.parameters["scope"]) if "scope" in request.parameters else granted
+        if not scope or not set(scope) <= set(granted):
             raise InvalidScope("scope is not a part of what was granted")
         return scope
 

@@ -24,6 +24,7 @@ from .store import (
     Store,
     bearer_key,
     delete,
+    delete_where,
     ensure,
     insert,
     redeem,
@@ -169,9 +170,8 @@ class Tokens:
         return replace_document(collection, token.document, token.document.value, expires_at)
 
     def revoke_grant(self, grant_id: str) -> None:
-        """End all that a grant gave, in the order that lets nobody win meanwhile."""
-        for collection in (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS):
-            self._store.delete_where(collection, "grant_id", grant_id)
+        """End all that a grant gave, in one write: one that fails can be tried again."""
+        self._end("grant_id", grant_id)
 
     def revoke_access_token(self, value: str) -> None:
         """End one access token."""
@@ -179,13 +179,16 @@ class Tokens:
 
     def end_session(self, session_id: str) -> None:
         """End what a session gave; what has offline_access stays (OpenID Connect Core 11)."""
-        for collection in (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS):
-            self._store.delete_where(collection, "session_id", session_id)
+        self._end("session_id", session_id)
 
     def end_subject(self, subject: str) -> None:
         """End all that was given for a person, or for a client that acts for itself."""
-        for collection in (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS):
-            self._store.delete_where(collection, "subject", subject)
+        self._end("subject", subject)
+
+    def _end(self, field: str, value: str) -> None:
+        """Codes and refresh tokens first, access tokens second: nobody wins meanwhile."""
+        collections = (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS)
+        self._store.write([delete_where(collection, field, value) for collection in collections])
 
     def _new_refresh_token(self, value: str, grant: Grant, *, shared: bool) -> NewToken:
         lifetime = self.refresh_token_ends(grant) - time.time()
@@ -208,7 +211,7 @@ class Tokens:
     ) -> NewToken:
         now = time.time()
         value = value or secrets.token_urlsafe(32)
-        token = Token(kind, grant, scope or grant.scope, now, now + lifetime, audience, claims or {})
+        token = Token(kind, grant, grant.scope if scope is None else scope, now, now + lifetime, audience, claims or {})
         document = {
             "kind": kind,
             "grant_id": grant.grant_id,

@@ -16,13 +16,11 @@ def userinfo(provider: OpenIDProvider, access_token: str, headers: Mapping[str, 
     """The claims of the token's scopes, and what plugins add. Raises InvalidToken, InsufficientScope."""
     token = provider.tokens.read_access_token(access_token)
     client = provider.clients.find(token.grant.client_id) if token else None
-    if token is None or client is None:
+    if token is None or client is None or not provider.is_alive(token.grant):
         raise InvalidToken("the access token is unknown, expired or revoked")
     if "openid" not in token.scope or token.grant.username is None:
         raise InsufficientScope("the access token was not granted the scope openid")
-    user = provider.users.find(token.grant.username)
-    if user is None or user.disabled:
-        raise InvalidToken("the access token is unknown, expired or revoked", hint="the user is gone or disabled")
+    user = provider.active_user(token.grant)
     provider.plugins.hook.check_resource_request(token=token, headers=headers)
     claims = released_claims(user, provider.scope_claims.claims_of(token.scope))
     claims |= provider.plugins.merge("userinfo_claims", token=token, client=client, user=user)

@@ -67,8 +67,6 @@ class UserRegistry:
         self._plain = {user.username: user.password for user in settings.users if user.password is not None}
         self._hashing = Lock()
         self._client_ids = [client.client_id for client in settings.clients]
-        self._chosen = frozenset(user.username for user in settings.users if user.subject is not None)
-        """Whose subject was written down: one that is made is nobody else's."""
         self._is_client = is_client
         self._store: Store | None = None
         self._stored = ReadThrough(self._read)
@@ -81,9 +79,9 @@ class UserRegistry:
         for user in self._configured.values():
             if store.get(USERS, user.username):
                 mistakes.append(f"username {user.username} is in the configuration and in the store")
-            elif user.username in self._chosen and store.find(USERS, "subject", user.subject, limit=1):
+            elif store.find(USERS, "subject", user.subject, limit=1):
                 mistakes.append(f"the subject of {user.username} is that of a user in the store")
-            if user.username in self._chosen and self._is_client(user.subject):
+            if self._is_client(user.subject):
                 mistakes.append(f"the subject of {user.username} is the client_id of a client")
         for client_id in self._client_ids:
             if store.find(USERS, "subject", client_id, limit=1):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import falcon
-from creance.provider import Browser, Parameters
+from creance.provider import Browser, Parameters, Visits
 from creance.provider.endpoints import Reader
-from creance.provider.visits import Visits
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 

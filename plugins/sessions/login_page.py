@@ -115,7 +115,6 @@ class LoginResource(Resource):
                 "303": {"description": "Logged in: on to where the person was going."},
                 "400": _PAGE,
                 "403": {**_PAGE, "description": "The form does not come from a page of ours in this browser."},
-                "408": _PAGE,
                 "413": _PAGE,
                 "415": _PAGE,
                 "503": _PAGE,

@@ -41,7 +41,6 @@ class LogoutResource(Resource):
                 "303": {"description": "Logged out: to the page that says so."},
                 "400": _PAGE,
                 "403": {**_PAGE, "description": "The form does not come from a page of ours in this browser."},
-                "408": _PAGE,
                 "413": _PAGE,
                 "415": _PAGE,
                 "503": _PAGE,

@@ -72,7 +72,7 @@ class SessionStore:
 
     def is_alive(self, sid: str) -> bool:
         """Whether the session with this public id has not ended."""
-        documents = self._store.find(SESSIONS, "sid", sid, limit=1)
+        documents = self._store.find(SESSIONS, "sid", sid, limit=10)
         return any(self._session(document).expires_at > time.time() for document in documents)
 
     def touch(self, session: Session) -> None:

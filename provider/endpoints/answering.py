@@ -127,8 +127,8 @@ class Pages:
 
 
 def _source(uri: str) -> str:
-    """A CSP source for where a redirect URI leads: its origin, or its private-use scheme."""
+    """A CSP source for where a redirect URI leads: its origin, or its scheme where that has none."""
     parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https"):
-        return f"{parts.scheme}:"
+    if parts.scheme not in ("http", "https") or ":" in (parts.hostname or ""):
+        return f"{parts.scheme}:"  # CSP has no form for an IPv6 address
     return f"{parts.scheme}://{parts.netloc}"

@@ -14,9 +14,16 @@ from ..routes import Resource
 class DocumentResource(Resource):
     """Bytes that clients may keep for a while."""
 
-    cross_origin = True
-
-    def __init__(self, content: Callable[[], bytes], *, content_type: str, max_age: int, summary: str) -> None:
+    def __init__(
+        self,
+        content: Callable[[], bytes],
+        *,
+        content_type: str,
+        max_age: int,
+        summary: str,
+        cross_origin: bool = False,
+    ) -> None:
+        self.cross_origin = cross_origin
         self._content = content
         self._content_type = content_type
         self._cache_control = f"public, max-age={max_age}"
@@ -42,6 +49,7 @@ def discovery_document(provider: OpenIDProvider, summary: str) -> DocumentResour
         lambda: prepared,
         content_type="application/json",
         max_age=provider.settings.lifetimes.discovery,
+        cross_origin=True,
         summary=summary,
     )
 
@@ -52,5 +60,6 @@ def jwks_document(provider: OpenIDProvider) -> DocumentResource:
         lambda: provider.keyring.jwks,
         content_type="application/jwk-set+json",
         max_age=provider.settings.lifetimes.discovery,
+        cross_origin=True,
         summary="The keys that verify ID tokens (RFC 7517)",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import falcon
 
+from ..errors import ConfigurationError
 from ..routes import Resource
 from ..store import StoreUnavailable
 from .answering import answer_json, never_store
@@ -38,7 +39,7 @@ class ReadyResource(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         try:
             self.provider.keyring.ping()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, ConfigurationError) as error:
             req.context.log.hint = str(error)
             answer_json(resp, {"status": "unavailable"}, 503)
         else:

@@ -149,6 +149,13 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteWhere:
+    collection: Collection
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Redeem:
     collection: Collection
     key: str
@@ -163,7 +170,7 @@ class Increment:
     valid_until: float
 
 
-Operation = Insert | Ensure | Replace | Delete | Redeem | Increment
+Operation = Insert | Ensure | Replace | Delete | DeleteWhere | Redeem | Increment
 
 
 def insert(
@@ -215,6 +222,15 @@ def replace(
 def delete(collection: Collection, key: str) -> Delete:
     """Remove a document. One that is not there is no error."""
     return Delete(collection, key)
+
+
+def delete_where(collection: Collection, field: str, value: str) -> DeleteWhere:
+    """Remove all documents, also kept ones, whose declared field has this value; answers how many.
+
+    A write of several of these is all or nothing, as any: a backend without transactions must be able to repeat it,
+    and thus removes what names the others (spent codes and refresh tokens) last.
+    """
+    return DeleteWhere(collection, field, value)
 
 
 def redeem(collection: Collection, key: str, keep_until: float) -> Redeem:
@@ -295,19 +311,26 @@ _request = threading.local()
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """All calls that this thread makes to a store meanwhile share these seconds: one deadline a request."""
-    before = getattr(_request, "ends", None)
-    _request.ends = time.monotonic() + seconds
+    """All calls that this thread makes to a store meanwhile share these seconds, counted from the first of them: one
+    deadline a request, in which the time that a slow client takes is not the store's.
+    """
+    before = getattr(_request, "seconds", None), getattr(_request, "ends", None)
+    _request.seconds, _request.ends = seconds, None
     try:
         yield
     finally:
-        _request.ends = before
+        _request.seconds, _request.ends = before
 
 
 def time_left(timeout: float) -> float:
     """The seconds that a call may take: a backend's own timeout, or what its request has left."""
-    ends = getattr(_request, "ends", None)
-    return timeout if ends is None else max(0.0, min(timeout, ends - time.monotonic()))
+    seconds = getattr(_request, "seconds", None)
+    if seconds is None:
+        return timeout
+    if _request.ends is None:
+        _request.ends = time.monotonic() + seconds
+    left: float = _request.ends - time.monotonic()
+    return max(0.0, min(timeout, left))
 
 
 class Store(ABC):
@@ -358,9 +381,9 @@ class Store(ABC):
     def find(self, collection: Collection, field: str, value: str, limit: int = 1000) -> list[Document]:
         """The valid documents whose declared field has this value. An undeclared field is a ValueError."""
 
-    @abstractmethod
     def delete_where(self, collection: Collection, field: str, value: str) -> int:
-        """Remove all documents, also kept ones, whose declared field has this value; answers how many."""
+        """The operation of that name as a write of its own."""
+        return self.write([delete_where(collection, field, value)])[0] or 0
 
     @abstractmethod
     def page(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
@@ -371,8 +394,8 @@ class Store(ABC):
         """All writes of one request. Either all are done and durable when this returns, or one raises and none remains.
 
         Where there are no transactions they are done in the given order, and the last is the commit point: insert
-        what nobody holds yet first, redeem last. Answers one value an operation: the new count for `increment`, None
-        for the others.
+        what nobody holds yet first, redeem last. Answers one value an operation: the new count for
+        `increment`, how many were removed for `delete_where`, None for the others.
         """
 
     @abstractmethod

@@ -99,13 +99,6 @@ class SQLiteStore(Store):
         bounds = {"after": after or "", "now": self.clock(), "limit": limit}
         return [document_of(row) for row in self._read(self._table(collection).page, bounds)]
 
-    def delete_where(self, collection: Collection, field: str, value: str) -> int:
-        statement = self._table(collection).delete_where(field)
-        try:
-            return self._write(lambda connection: connection.execute(statement, {"value": value}).rowcount)
-        except UnicodeEncodeError:
-            return 0
-
     def write(self, operations: Sequence[Operation]) -> list[int | None]:
         steps = [self._table(operation.collection).plan(operation) for operation in operations]
         if not steps:

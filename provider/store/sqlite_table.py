@@ -16,6 +16,7 @@ from . import (
     Collection,
     Conflict,
     Delete,
+    DeleteWhere,
     Document,
     Ensure,
     Expired,
@@ -141,6 +142,8 @@ class Table:
                 return partial(self._redeem, operation.key, operation.keep_until)
             case Delete():
                 return partial(self._delete, operation.key)
+            case DeleteWhere():
+                return partial(self._remove_where, self.delete_where(operation.field), operation.value)
             case Increment():
                 return partial(self._increment, self._counter(operation))
 
@@ -198,6 +201,12 @@ class Table:
     def _delete(self, key: str, connection: sqlite3.Connection, now: float) -> None:
         with suppress(UnicodeEncodeError):
             connection.execute(self._delete_sql, {"key": key})
+
+    def _remove_where(self, statement: str, value: str, connection: sqlite3.Connection, now: float) -> int:
+        try:
+            return connection.execute(statement, {"value": value}).rowcount
+        except UnicodeEncodeError:
+            return 0
 
     def _increment(self, row: dict[str, Any], connection: sqlite3.Connection, now: float) -> int:
         connection.execute(self._increment_sql, row | {"now": now})

@@ -41,6 +41,7 @@ from ..store import (
     Store,
     WriteRefused,
     delete,
+    delete_where,
     ensure,
     increment,
     insert,
@@ -466,6 +467,16 @@ class StoreConformance:
         assert read(store, TOKENS, "other").value["user"] == "bob"
         assert read(store, CODES, "code").value == {"user": "alice"}
         assert store.delete_where(TOKENS, "user", "alice") == 0
+
+    def test_removing_by_a_field_is_part_of_its_write(self, store: Store) -> None:
+        """delete_where, write: what it removed is there again when another operation of the same write is refused."""
+        store.write([insert(TOKENS, "a", {"user": "alice"}), insert(CODES, "b", {"user": "alice"})])
+        removals = [delete_where(TOKENS, "user", "alice"), delete_where(CODES, "user", "alice")]
+        with pytest.raises(NotFound):
+            store.write([*removals, redeem(CODES, "unknown", soon())])
+        assert read(store, TOKENS, "a").value == read(store, CODES, "b").value == {"user": "alice"}
+        assert store.write(removals) == [1, 1]
+        assert store.get_kept(TOKENS, "a") is store.get_kept(CODES, "b") is None
 
     def test_pages_walk_through_all_documents(self, store: Store) -> None:
         """page: valid documents in the order of their keys, those after the key `after`, at most `limit`."""

@@ -388,8 +388,10 @@ def test_a_form_is_held_to_the_same_rules(hostile: Any, changes: dict[str, str],
     assert hostile.verdict(answer) == verdict
 
 
-def test_a_form_with_cookies_is_answered_at_once(hostile: Any) -> None:
-    cookie = {"Cookie": "anything=x"}
+def test_a_form_with_our_cookies_is_answered_at_once(hostile: Any) -> None:
+    """Another's cookies say nothing of whether ours were held back (SameSite)."""
+    assert hostile.verdict(hostile.post("/authorize", hostile.request, headers={"Cookie": "x=y"}))[2] == "/authorize"
+    cookie = {"Cookie": hostile.get("/auth/login").headers["Set-Cookie"].partition(";")[0]}
     assert hostile.verdict(hostile.post("/authorize", hostile.request, headers=cookie)) == LOGIN
     twice = [*hostile.request.items(), ("nonce", "x")]
     assert hostile.verdict(hostile.post("/authorize", twice, headers=cookie)) == REDIRECT

@@ -1,5 +1,5 @@
 """What apps and people see when the embedded store is locked, gone or full, or the provider is killed: the right answer
-within the deadline, nothing lost, no code burnt, and the next request works when the trouble is over (DESIGN, The store).
+within the deadline, nothing lost, no code burnt, and the next request works when it is over (DESIGN, The store).
 """
 
 from __future__ import annotations

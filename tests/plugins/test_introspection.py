@@ -105,7 +105,10 @@ def test_a_client_sees_what_its_settings_say(
     app = make_app("app", asking.provider)
     tokens = app.log_in()
     provider = asking.provider
-    for_api = provider.tokens.new_access_token(Grant("app", "s", ("openid",), "alice"), ("openid",), ("api", "other"))
+    alice = provider.users.find("alice")
+    assert alice is not None
+    grant = Grant("app", alice.subject, ("openid",), "alice")
+    for_api = provider.tokens.new_access_token(grant, ("openid",), ("api", "other"))
     provider.store.write([for_api.operation])
 
     assert asking.introspect(asking.log_in(scope="openid")["access_token"])["active"] is own

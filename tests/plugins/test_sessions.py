@@ -5,7 +5,7 @@ import re
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from creance.plugins.sessions import Sessions, session_store
 from creance.plugins.sessions.form_guard import origin_of
 from creance.plugins.sessions.session_store import SESSIONS, Session, SessionStore
 from creance.provider import ConfigurationError, Event, OpenIDProvider, User, create_app, read_settings
-from creance.provider.store import Conflict, Store, StoreUnavailable, bearer_key, make_store, replace
+from creance.provider.store import Conflict, Operation, Store, StoreUnavailable, bearer_key, make_store, replace
 from creance.provider.testing.relying_party import forms_of
 from creance.provider.testing.running import free_port
 
@@ -404,21 +404,21 @@ def test_a_logout_that_failed_half_way_can_be_repeated(served: Served, monkeypat
     """The session goes last: as long as it is there, what it gave can still be ended with it."""
     served.log_in()
     _, form = forms_of(served.get("/auth/logout").text)[0]
-    delete_where = served.provider.store.delete_where
-    calls: list[str] = []
+    write = served.provider.store.write
+    calls: list[list[str]] = []
 
-    def breaks(collection: Any, field: str, value: str) -> int:
-        calls.append(collection.name)
-        if len(calls) == 3:
+    def breaks(operations: Sequence[Operation]) -> list[int | None]:
+        calls.append([operation.collection.name for operation in operations])
+        if len(calls) == 2:
             raise StoreUnavailable("gone")
-        return delete_where(collection, field, value)
+        return write(operations)
 
-    monkeypatch.setattr(served.provider.store, "delete_where", breaks)
+    monkeypatch.setattr(served.provider.store, "write", breaks)
     assert served.send("POST", "/auth/logout", data=form).status_code == 503
     assert len(served.documents()) == 1
     assert served.send("POST", "/auth/logout", data=form).status_code == 303
     assert served.documents() == []
-    assert calls[3:] == ["authorization_codes", "refresh_tokens", "access_tokens", "sessions"]
+    assert calls[2:] == [["authorization_codes", "refresh_tokens", "access_tokens"], ["sessions"]]
 
 
 def test_the_document_of_a_session(served: Served) -> None:

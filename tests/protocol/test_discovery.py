@@ -100,7 +100,7 @@ def test_the_document_as_a_whole(op: RunningProvider) -> None:
             "zoneinfo",
         ],
         "claim_types_supported": ["normal"],
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "prompt_values_supported": ["none", "login", "select_account"],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

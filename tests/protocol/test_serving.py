@@ -348,12 +348,14 @@ def test_several_workers_that_are_killed_at_once_are_replaced(tmp_path: Path) ->
 
 
 def test_a_worker_that_cannot_start_is_tried_again_and_says_why(op: RunningProvider) -> None:
-    secret = op.folder / "var" / "secret"
-    secret.rename(secret.with_suffix(".away"))
+    eventually(lambda: "Ctrl+C" in op.log_file.read_text())  # the parent knows that it has served
+    database = op.folder / "var" / "creance.db"
+    database.rename(database.with_suffix(".away"))
+    database.write_text("this is not a database, and longer than the header of one: " + "x" * 100)
     os.kill(workers(op)[0], signal.SIGKILL)
     (refused, *_) = eventually(lambda: events(op, "worker_cannot_start"))
-    assert "keys.secret_file" in refused["reason"]
-    secret.with_suffix(".away").rename(secret)
+    assert "is not a database" in refused["reason"]
+    database.with_suffix(".away").rename(database)
     eventually(lambda: answers(op))
     assert "Traceback" not in op.log_file.read_text()
 

@@ -48,8 +48,8 @@ def test_a_first_start_makes_database_secret_and_keys_for_their_owner_only(
 
 def test_a_second_start_changes_nothing(make_settings: MakeSettings, tmp_path: Path) -> None:
     """Issue 3, two commands: a second `make run` keeps the data."""
+    OpenIDProvider(make_settings()).prepare()
     provider = OpenIDProvider(make_settings())
-    provider.prepare()
     secret = (tmp_path / "var" / "secret").read_bytes()
     provider.start()
     keys = provider.keyring.jwks
@@ -97,8 +97,8 @@ def test_a_store_belongs_to_one_issuer(make_settings: MakeSettings) -> None:
 
 def test_a_start_that_failed_can_be_tried_again(make_settings: MakeSettings, tmp_path: Path) -> None:
     """Issue 3, faults."""
+    OpenIDProvider(make_settings()).prepare()
     provider = OpenIDProvider(make_settings())
-    provider.prepare()
     secret = (tmp_path / "var" / "secret").read_bytes()
     (tmp_path / "var" / "secret").write_text("short")
     with pytest.raises(ConfigurationError):
