@@ -9,16 +9,14 @@ import falcon
 from creance.provider import (
     Client,
     Endpoint,
-    EnvironHeaders,
     InvalidClient,
     Parameters,
     Plugin,
     PluginSettings,
-    Resource,
     Token,
     hookimpl,
 )
-from creance.provider.endpoints import answer_json, never_store
+from creance.provider.endpoints import CLIENT_SECURITY, ERRORS, FORM_BODY, BackChannelResource, answer_json, never_store
 
 _INACTIVE = {"active": False}
 
@@ -93,14 +91,14 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
         return described
 
 
-class IntrospectionResource(Resource):
+class IntrospectionResource(BackChannelResource):
     """RFC 7662 2.1: a form from a client that proves who it is."""
 
     openapi = {
         "post": {
             "summary": "What is this token good for? (RFC 7662)",
-            "security": [{"client_secret_basic": []}, {}],
-            "requestBody": {"$ref": "#/components/requestBodies/Form"},
+            "security": CLIENT_SECURITY,
+            "requestBody": FORM_BODY,
             "responses": {
                 "200": {
                     "description": "RFC 7662 2.2",
@@ -114,11 +112,7 @@ class IntrospectionResource(Resource):
                         }
                     },
                 },
-                "400": {"$ref": "#/components/responses/OAuthError"},
-                "401": {"$ref": "#/components/responses/OAuthError"},
-                "413": {"$ref": "#/components/responses/OAuthError"},
-                "415": {"$ref": "#/components/responses/OAuthError"},
-                "503": {"$ref": "#/components/responses/OAuthError"},
+                **ERRORS,
             },
         }
     }
@@ -127,8 +121,6 @@ class IntrospectionResource(Resource):
         self._plugin = plugin
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        form = self.reader.form_only(req)
-        client = self.provider.client_authentication.authenticate(form, EnvironHeaders(req.env))
-        req.context.log.client_id = client.client_id
+        form, client = self.read_client_form(req)
         answer_json(resp, self._plugin.introspect(client, form))
         never_store(resp)

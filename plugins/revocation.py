@@ -8,16 +8,14 @@ import falcon
 from creance.provider import (
     Client,
     Endpoint,
-    EnvironHeaders,
     Event,
     Parameters,
     Plugin,
     PluginSettings,
-    Resource,
     Token,
     hookimpl,
 )
-from creance.provider.endpoints import never_store
+from creance.provider.endpoints import CLIENT_SECURITY, ERRORS, FORM_BODY, BackChannelResource, never_store
 
 
 class Revocation(Plugin[PluginSettings, PluginSettings]):
@@ -51,22 +49,18 @@ class Revocation(Plugin[PluginSettings, PluginSettings]):
         return next((token for read in reads if (token := read(value)) is not None), None)
 
 
-class RevocationResource(Resource):
+class RevocationResource(BackChannelResource):
     """RFC 7009 2.1: a form from the client that the token was issued to."""
 
     cross_origin = True
     openapi = {
         "post": {
             "summary": "End a token (RFC 7009)",
-            "security": [{"client_secret_basic": []}, {}],
-            "requestBody": {"$ref": "#/components/requestBodies/Form"},
+            "security": CLIENT_SECURITY,
+            "requestBody": FORM_BODY,
             "responses": {
                 "200": {"description": "The token is not valid, whether or not it ever was."},
-                "400": {"$ref": "#/components/responses/OAuthError"},
-                "401": {"$ref": "#/components/responses/OAuthError"},
-                "413": {"$ref": "#/components/responses/OAuthError"},
-                "415": {"$ref": "#/components/responses/OAuthError"},
-                "503": {"$ref": "#/components/responses/OAuthError"},
+                **ERRORS,
             },
         }
     }
@@ -75,9 +69,7 @@ class RevocationResource(Resource):
         self._plugin = plugin
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        form = self.reader.form_only(req)
-        client = self.provider.client_authentication.authenticate(form, EnvironHeaders(req.env))
-        req.context.log.client_id = client.client_id
+        form, client = self.read_client_form(req)
         self._plugin.revoke(client, form)
         resp.status = 200
         resp.content_type = falcon.MEDIA_TEXT  # with nothing in it: not JSON, which clients would try to read

@@ -1,0 +1,30 @@
+"""What endpoints have in common that a client calls by itself, with a form, and proves who it is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import falcon
+
+from ..clients import Client
+from ..headers import EnvironHeaders
+from ..parameters import Parameters
+from ..routes import Resource
+
+FORM_BODY: Final[Any] = {"$ref": "#/components/requestBodies/Form"}
+CLIENT_SECURITY: Final[Any] = [{"client_secret_basic": []}, {}]
+ERRORS: Final[Any] = {
+    status: {"$ref": "#/components/responses/OAuthError"} for status in ("400", "401", "413", "415", "503")
+}
+
+
+class BackChannelResource(Resource):
+    """Base of such an endpoint's resource."""
+
+    def read_client_form(self, req: falcon.Request) -> tuple[Parameters, Client]:
+        """The form, and the client that has proven who it is. Raises OAuthError."""
+        form = self.reader.form_only(req)
+        req.context.log.grant = form.get("grant_type") if form.get("grant_type") in self.provider.token_grants else None
+        client = self.provider.client_authentication.authenticate(form, EnvironHeaders(req.env))
+        req.context.log.client_id = client.client_id
+        return form, client
