@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +166,24 @@ class Server(MPServer):
         self.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Let the workers finish what they began, and say so where one did not in time."""
-        relay_server_log()
+        """End: with an error only where we gave up."""
         self.interrupt_children.clear()  # or a worker that ends at the same signal as we would be a failure
         logger.info("stop", reason="workers cannot start" if self._gave_up else "asked to")
         super().shutdown(exit_code or int(self._gave_up))  # type: ignore[no-untyped-call]
+
+    def _stop_workers(self) -> None:
+        """Let the workers finish what they began, and cut off those that have not in time."""
+        for worker in self.wrks:
+            worker.terminate()
+        running = {worker.inner.sentinel: worker for worker in self.wrks}
+        end = time.monotonic() + self._settings.http.shutdown_timeout
+        while running and (left := end - time.monotonic()) > 0:
+            for sentinel in wait(list(running), left):
+                del running[sentinel]  # type: ignore[arg-type]
+        for worker in running.values():
+            logger.warning("worker_cut_off", worker=worker.idx + 1)
+            worker.kill()
+        self.wrks.clear()
 
 
 @contextmanager

@@ -398,7 +398,7 @@ def test_what_is_not_finished_in_time_is_cut_off(tmp_path: Path) -> None:
         op.process.send_signal(signal.SIGTERM)
         assert op.process.wait(DEADLINE) == 0
         request.join(DEADLINE)
-        assert events(op, "server")
+        assert [line["worker"] for line in events(op, "worker_cut_off")] == [1]
 
 
 def expect_no_answer(op: RunningProvider) -> None:
@@ -502,6 +502,7 @@ def test_giving_up_is_a_failure(server: Server, monkeypatch: pytest.MonkeyPatch)
         ("_serve_loop", ["self", "spawn_target", "target_loader"]),
         ("_spawn_workers", ["self", "spawn_target", "target_loader"]),
         ("_respawn_workers", ["self", "workers", "spawn_target", "target_loader", "delay"]),
+        ("_stop_workers", ["self"]),
         ("shutdown", ["self", "exit_code"]),
     ],
 )
