@@ -6,9 +6,10 @@ NAMESPACE := build/typing/creance
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# The first Python that is new enough: make PYTHON=… names another.
-PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell \
-	$(name) -c 'import sys, venv, ensurepip; print(sys.version_info >= (3, 11) and "$(name)" or "")' 2>/dev/null)))
+# The first Python that will do; make PYTHON=… names another.
+CHECK := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$name -c '$(CHECK)' 2>/dev/null && echo $$name && break; done)
 
 # What `make` installed holds the name of this folder: in a copy, or after a move, it is made anew.
 $(shell test -e $(VENV)/.folder && ! grep -qxF '$(CURDIR)' $(VENV)/.folder && rm -rf $(VENV))
@@ -43,9 +44,9 @@ clean: ## Remove what was installed and built; the data of `make run`, in config
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.folder:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its module venv is needed: install it (on Debian and Ubuntu" \
-		"python3 and python3-venv), or name one by make PYTHON=/path/to/python" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@"$(PYTHON)" -c '$(CHECK)' 2>/dev/null || { echo "Python 3.11 or newer with its module venv is needed: install it" \
+		"(on Debian and Ubuntu python3 and python3-venv), or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV)
 	@echo '$(CURDIR)' > $@
 
 $(VENV)/.installed: $(VENV)/.folder setup.cfg pyproject.toml

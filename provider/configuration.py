@@ -38,7 +38,9 @@ def read_settings(path: str | Path, environ: Mapping[str, str] | None = None) ->
     except ValidationError as error:
         raise ConfigurationError(*explain(error, Settings), *mistakes) from None
     except ValueError as error:  # pydantic-settings: a variable that should be JSON is not
-        raise ConfigurationError(*mistakes, f"environment: {error}") from None
+        raise ConfigurationError(
+            *mistakes, f'environment: {error} (a list or a table is JSON there: ["10.0.0.0/8"])'
+        ) from None
     if mistakes:
         raise ConfigurationError(*mistakes)
     settings._folder = path.resolve().parent

@@ -211,7 +211,9 @@ class KeyRing:
     def _take(self, document: Document) -> None:
         if document.value["issuer"] != self._issuer:
             raise ConfigurationError(
-                f"store: its keys belong to the issuer {document.value['issuer']}; an issuer cannot be renamed"
+                f"store: its keys belong to the issuer {document.value['issuer']}; an issuer cannot be renamed. Put it "
+                "back, or move the database away to begin anew, without its users and clients: "
+                f"{self._store.describe()}"
             )
         parsed = {entry["kid"]: self._parse(entry) for entry in document.value["keys"]}
         published = [dict(key.public_jwk) for key in parsed.values() if self._published(key)]

@@ -22,6 +22,7 @@ from importlib.metadata import version
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.mp import MPServer, WorkerProcess
@@ -53,6 +54,7 @@ def serve(provider: OpenIDProvider, configuration: Path, bind: str) -> None:
         provider.prepare()
         configure_logging(settings.log)
         _log_start(provider, configuration, address)
+        _warn_of_another_port(settings, address)
         server = Server(settings, address)
         server.serve(target_loader=partial(build_app, settings, provider.secrets), wrap_loader=False)
 
@@ -69,6 +71,15 @@ def _log_start(provider: OpenIDProvider, configuration: Path, address: Address) 
         bind=str(address),
         workers=provider.settings.http.workers,
     )
+
+
+def _warn_of_another_port(settings: Settings, address: Address) -> None:
+    """On loopback nothing stands between: clients go to the port of the issuer, wherever we listen."""
+    expected = urlsplit(settings.issuer).port or 80
+    if settings.loopback and address.port != expected:
+        logger.warning(
+            "another_port", issuer=settings.issuer, bind=str(address), hint="clients go to the issuer: change both"
+        )
 
 
 def welcome(settings: Settings) -> str:
@@ -179,7 +190,7 @@ class Server(MPServer):
         end = time.monotonic() + self._settings.http.shutdown_timeout
         while running and (left := end - time.monotonic()) > 0:
             for sentinel in wait(list(running), left):
-                del running[sentinel]  # type: ignore[arg-type]
+                del running[sentinel]
         for worker in running.values():
             logger.warning("worker_cut_off", worker=worker.idx + 1)
             worker.kill()

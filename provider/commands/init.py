@@ -33,7 +33,10 @@ def init(kind: str, folder: Path) -> None:
     _write_new(folder / "creance.schema.json", schema_text(installed_plugins()))
     if kind == "production":
         _make_secrets(configuration)
-    click.echo(f"{configuration} is written; next: creance serve --config {configuration}")
+    click.echo(f"{configuration} is written; next: {_NEXT[kind]} --config {configuration}")
+
+
+_NEXT = {"demo": "creance serve", "production": "put your own issuer and apps into it, then creance check"}
 
 
 def _write_new(path: Path, text: str) -> None:

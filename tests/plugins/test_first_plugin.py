@@ -75,6 +75,18 @@ def test_the_page_s_plugin_refuses_by_redirect(departments: RunningProvider) -> 
     assert answer.error_description == "this app is for other departments"
 
 
+def test_the_page_s_test_passes(
+    installed: Path, run_provider: Callable[..., RunningProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/plugins.md: a test of one's own, as it stands there."""
+    code = re.search(r"```python\n(CAROL = .*?)```", PAGE, re.DOTALL)
+    assert code
+    names: dict[str, Callable[[Callable[..., RunningProvider]], None]] = {}
+    exec(code[1], names)  # type: ignore[arg-type]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")])))
+    names["test_an_app_learns_the_department"](run_provider)
+
+
 def test_the_page_names_every_hook() -> None:
     """docs/plugins.md is the index of provider/hooks.py."""
     hooks = {name for name in vars(Hooks) if not name.startswith("_")}
