@@ -5,6 +5,7 @@ What is logged is named one by one. Secrets, codes, tokens, cookies, passwords a
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from contextlib import suppress
@@ -34,15 +35,16 @@ class RequestLog:
 class _Output:
     """Standard output. Where it cannot be written (a full disk, a reader that is gone) the line is lost, and not the
     request that it is about, which may have been committed.
+
+    A line is one call of the system: nothing waits in a buffer, that a fork would copy or fail on.
     """
 
     def write(self, text: str) -> None:
         with suppress(OSError, ValueError):
-            sys.stdout.write(text)
+            os.write(sys.stdout.fileno(), text.encode("utf-8", "backslashreplace"))
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
+        """Nothing is left to write."""
 
 
 def configure_logging(settings: LogSettings) -> None:
