@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from multiprocessing.connection import wait
@@ -56,7 +56,11 @@ def serve(provider: OpenIDProvider, configuration: Path, bind: str) -> None:
         _log_start(provider, configuration, address)
         _warn_of_another_port(settings, address)
         server = Server(settings, address)
-        server.serve(target_loader=partial(build_app, settings, provider.secrets), wrap_loader=False)
+        try:
+            server.serve(target_loader=partial(build_app, settings, provider.secrets), wrap_loader=False)
+        finally:  # none is left in order; after a defect of ours, nobody would watch them
+            for worker in server.wrks:
+                worker.kill()
 
 
 def _log_start(provider: OpenIDProvider, configuration: Path, address: Address) -> None:
@@ -132,8 +136,10 @@ class Server(MPServer):
         if self._answered or not self._address.answers():
             return
         self._answered = True
-        if self._settings.welcome or sys.stderr.isatty():  # not standard output: that is the log's
-            print(welcome(self._settings), file=sys.stderr, flush=True)
+        errors = sys.stderr  # not standard output: that is the log's
+        if errors is not None and (self._settings.welcome or errors.isatty()):
+            with suppress(OSError):  # nobody is there to read it
+                print(welcome(self._settings), file=errors, flush=True)
 
     def _replace(self, ended: list[WorkerProcess], spawn_target: Any, target_loader: Any) -> None:
         """Start others for workers that ended; give up where they refuse to start, at first at once."""

@@ -172,6 +172,26 @@ def started(op: RunningProvider) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.parametrize("errors", ["/dev/full", "&-"])
+def test_it_serves_where_nobody_can_be_told(errors: str, tmp_path: Path) -> None:
+    """Standard error on a full disk, or closed."""
+    op = RunningProvider(tmp_path)
+    program = f'exec "$@" 2>{errors}'
+    with subprocess.Popen(
+        ["/bin/sh", "-c", program, "sh", *COMMAND, "--config", str(op.configuration), "serve"],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            eventually(lambda: answers(op))
+            time.sleep(0.2)
+            assert answers(op)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE) == 0
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize("sample", ["minimal.toml", "embedded.toml", "custom-paths.toml", "production.toml"])
 def test_each_sample_starts_and_tells_where_everything_is(sample: str, tmp_path: Path) -> None:
     text = (files("creance.config") / sample).read_text("utf-8")
@@ -485,6 +505,29 @@ def test_a_pause_ends_at_a_signal_and_not_when_another_worker_ends() -> None:
     threading.Timer(0.1, server.signal_handler_interrupt).start()
     server._pause(DEADLINE)
     assert time.monotonic() - begun < DEADLINE
+
+
+def test_a_defect_of_the_parent_leaves_no_worker_behind(tmp_path: Path) -> None:
+    op = RunningProvider(tmp_path)
+    program = (
+        "import creance.provider.serving as serving, sys\n"
+        "def fail(server):\n"
+        "    if server._address.answers():\n"
+        "        print(server.wrks[0].inner.pid, flush=True)\n"
+        "        raise RuntimeError('a defect')\n"
+        "serving.Server._notice_first_answer = fail\n"
+        "from creance.provider.commands import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, "--config", str(op.configuration), "serve"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 1
+    (worker,) = (int(line) for line in result.stdout.splitlines() if line.isdigit())
+    assert gone(worker)
 
 
 def test_giving_up_is_a_failure(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
