@@ -138,8 +138,8 @@ class Server(MPServer):
         self._answered = True
         errors = sys.stderr  # not standard output: that is the log's
         if errors is not None and (self._settings.welcome or errors.isatty()):
-            with suppress(OSError):  # nobody is there to read it
-                print(welcome(self._settings), file=errors, flush=True)
+            with suppress(OSError, ValueError):  # nobody is there to read it; and nothing waits in a buffer
+                os.write(errors.fileno(), f"{welcome(self._settings)}\n".encode())
 
     def _replace(self, ended: list[WorkerProcess], spawn_target: Any, target_loader: Any) -> None:
         """Start others for workers that ended; give up where they refuse to start, at first at once."""
