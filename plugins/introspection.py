@@ -46,18 +46,10 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
         """RFC 7662 2.2. Raises InvalidClient for a public client, InvalidRequest without a token."""
         if client.public:
             raise InvalidClient("introspection needs client authentication (RFC 7662 2.1)")
-        token = self.find(parameters.required("token"), parameters.get("token_type_hint"))
-        if token is None or not self.provider.is_alive(token.grant) or not self.visible(token, client):
+        token = self.provider.tokens.find(parameters.required("token"), parameters.get("token_type_hint"))
+        if token is None or self.provider.parties(token.grant) is None or not self.visible(token, client):
             return dict(_INACTIVE)
         return self.describe(token, client)
-
-    def find(self, value: str, hint: str | None) -> Token | None:
-        """RFC 7662 2.1: the hint only says where to look first."""
-        tokens = self.provider.tokens
-        reads = [tokens.read_access_token, tokens.read_usable_refresh_token]
-        if hint == "refresh_token":
-            reads.reverse()
-        return next((token for read in reads if (token := read(value)) is not None), None)
 
     def visible(self, token: Token, client: Client) -> bool:
         """Whether this client may know of it. A refresh token concerns nobody but its own client."""

@@ -12,7 +12,6 @@ from creance.provider import (
     Parameters,
     Plugin,
     PluginSettings,
-    Token,
     hookimpl,
 )
 from creance.provider.endpoints import CLIENT_SECURITY, ERRORS, FORM_BODY, BackChannelResource, never_store
@@ -30,7 +29,7 @@ class Revocation(Plugin[PluginSettings, PluginSettings]):
     def revoke(self, client: Client, parameters: Parameters) -> None:
         """RFC 7009 2.1: end a token of this client. An unknown one, or somebody else's, is left as it is."""
         value = parameters.required("token")
-        token = self.find(value, parameters.get("token_type_hint"))
+        token = self.provider.tokens.find(value, parameters.get("token_type_hint"), spent=True)  # that names its grant
         if token is None or token.grant.client_id != client.client_id:
             return
         if token.kind == "refresh_token":
@@ -39,14 +38,6 @@ class Revocation(Plugin[PluginSettings, PluginSettings]):
             self.provider.tokens.revoke_access_token(value)
         grant = token.grant
         self.provider.happened(Event("revocation", client.client_id, grant.username, grant.grant_id))
-
-    def find(self, value: str, hint: str | None) -> Token | None:
-        """RFC 7009 2.1: the hint only says where to look first. A spent refresh token still names its grant."""
-        tokens = self.provider.tokens
-        reads = [tokens.read_access_token, tokens.read_refresh_token]
-        if hint == "refresh_token":
-            reads.reverse()
-        return next((token for read in reads if (token := read(value)) is not None), None)
 
 
 class RevocationResource(BackChannelResource):

@@ -91,12 +91,8 @@ class OpenIDProvider(PyopInterface):
 
         Raises ConfigurationError, StoreUnavailable, StoreRefused.
         """
-        path = self.settings.path(self.settings.keys.secret_file)
-        self.store.open(self._collections())
         try:
-            if not path.exists() and not holds_keys(self.store):
-                make_secret_file(path)
-            self._open()
+            self._open(may_make_secret=True)
         finally:
             self.stop()
 
@@ -121,12 +117,15 @@ class OpenIDProvider(PyopInterface):
         self.housekeeping.start()
         self.started = True
 
-    def _open(self) -> None:
-        """The store, and all that has to agree with it."""
-        self.store.open(self._collections())
+    def _open(self, *, may_make_secret: bool = False) -> None:
+        """The store, and all that has to agree with it. A secret is made only where no keys are sealed by another."""
         settings = self.settings
+        secret_file = settings.path(settings.keys.secret_file)
+        self.store.open(self._collections())
+        if may_make_secret and not secret_file.exists() and not holds_keys(self.store):
+            make_secret_file(secret_file)
         if self.secrets is None:
-            self.secrets = read_secret_file(settings.path(settings.keys.secret_file))
+            self.secrets = read_secret_file(secret_file)
         self.sealer = Sealer(self.secrets, settings.issuer)
         self.keyring = KeyRing(
             self.store,
@@ -205,23 +204,26 @@ class OpenIDProvider(PyopInterface):
 
     # What grants share, those of plugins too.
 
-    def is_alive(self, grant: Grant) -> bool:
-        """Whether the client and the person of a grant are still there, and still those that it was made for."""
+    def parties(self, grant: Grant) -> tuple[Client, User | None] | None:
+        """The client and the person of a grant (None where a client acts for itself), if both are still there, and
+        still those that it was made for. Otherwise None: it gives nothing any more.
+        """
         client = self.clients.find(grant.client_id)
         if client is None or client.registered_at > grant.granted_at:
-            return False
-        return grant.username is None or self._user_of(grant) is not None
+            return None
+        if grant.username is None:
+            return client, None
+        user = self.users.find(grant.username)
+        if user is None or user.disabled or user.subject != grant.subject:
+            return None
+        return client, user
 
     def active_user(self, grant: Grant) -> User:
-        """The user of a grant that is alive. Raises InvalidGrant for any other."""
-        user = self._user_of(grant)
-        if user is None or not self.is_alive(grant):
+        """The person of a grant that still gives something. Raises InvalidGrant for any other."""
+        _, user = self.parties(grant) or (None, None)
+        if user is None:
             raise InvalidGrant("the grant is no longer valid", hint="its user or client is gone, disabled or another")
         return user
-
-    def _user_of(self, grant: Grant) -> User | None:
-        user = self.users.find(grant.username) if grant.username is not None else None
-        return user if user is not None and not user.disabled and user.subject == grant.subject else None
 
     def new_access_token(self, grant: Grant, client: Client, scope: tuple[str, ...]) -> NewToken:
         """An access token with the claims that plugins keep with it; not yet written."""

@@ -137,6 +137,15 @@ class Tokens:
         """The refresh token, if it is valid now and unspent."""
         return self._read(REFRESH_TOKENS, "refresh_token", value)
 
+    def find(self, value: str, hint: str | None, *, spent: bool = False) -> Token | None:
+        """The access or refresh token; with `spent` also a refresh token that is only kept. The hint says no more than
+        where to look first (RFC 7009 2.1, RFC 7662 2.1).
+        """
+        reads = [self.read_access_token, self.read_refresh_token if spent else self.read_usable_refresh_token]
+        if hint == "refresh_token":
+            reads.reverse()
+        return next((token for read in reads if (token := read(value)) is not None), None)
+
     def read_unused_successor(self, presented: str) -> tuple[str, Token] | None:
         """The successor of a spent refresh token with its value, if nobody has used it yet."""
         for value in self._sealer.macs(_SUCCESSOR, presented):

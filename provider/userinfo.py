@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def userinfo(provider: OpenIDProvider, access_token: str, headers: Mapping[str, str]) -> dict[str, Any]:
     """The claims of the token's scopes, and what plugins add. Raises InvalidToken, InsufficientScope."""
     token = provider.tokens.read_access_token(access_token)
-    client = provider.clients.find(token.grant.client_id) if token else None
-    if token is None or client is None or not provider.is_alive(token.grant):
+    parties = provider.parties(token.grant) if token else None
+    if token is None or parties is None:
         raise InvalidToken("the access token is unknown, expired or revoked")
-    if "openid" not in token.scope or token.grant.username is None:
+    client, user = parties
+    if "openid" not in token.scope or user is None:
         raise InsufficientScope("the access token was not granted the scope openid")
-    user = provider.active_user(token.grant)
     provider.plugins.hook.check_resource_request(token=token, headers=headers)
     claims = released_claims(user, provider.scope_claims.claims_of(token.scope))
     claims |= provider.plugins.merge("userinfo_claims", token=token, client=client, user=user)

@@ -21,6 +21,7 @@ from creance.provider import (
 )
 from creance.provider.endpoints import redirect, set_cookies
 
+from .descriptions import FORM_REFUSALS, PAGE, form_body
 from .form_guard import read_form
 
 if TYPE_CHECKING:
@@ -35,24 +36,14 @@ WRONG = "The user name or the password is not right."
 BUSY = "Too many people are logging in at this moment. Wait a little, then try again."
 STALE = "The form was not complete, or too old. Nothing has happened: try again."
 
-_FORM = {
-    "required": True,
-    "content": {
-        "application/x-www-form-urlencoded": {
-            "schema": {
-                "type": "object",
-                "required": ["username", "password", "csrf_token"],
-                "properties": {
-                    "username": {"type": "string"},
-                    "password": {"type": "string", "format": "password"},
-                    "csrf_token": {"type": "string", "description": "From the page."},
-                    "request": {"type": "string", "description": "From the page: what the app asked for, sealed."},
-                },
-            }
-        }
+_FORM = form_body(
+    ["username", "password"],
+    {
+        "username": {"type": "string"},
+        "password": {"type": "string", "format": "password"},
+        "request": {"type": "string", "description": "From the page: what the app asked for, sealed."},
     },
-}
-_PAGE = {"$ref": "#/components/responses/Page"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +91,20 @@ class LoginResource(Resource):
                 }
             ],
             "responses": {
-                "200": _PAGE,
+                "200": PAGE,
                 "303": {"description": "Logged in already: on to where the person was going."},
-                "400": _PAGE,
-                "414": _PAGE,
-                "503": _PAGE,
+                "400": PAGE,
+                "414": PAGE,
+                "503": PAGE,
             },
         },
         "post": {
             "summary": "Log in with user name and password",
             "requestBody": _FORM,
             "responses": {
-                "200": {**_PAGE, "description": "The form again: user name or password were wrong or missing."},
+                "200": {**PAGE, "description": "The form again: user name or password were wrong or missing."},
                 "303": {"description": "Logged in: on to where the person was going."},
-                "400": _PAGE,
-                "403": {**_PAGE, "description": "The form does not come from a page of ours in this browser."},
-                "413": _PAGE,
-                "415": _PAGE,
-                "503": _PAGE,
+                **FORM_REFUSALS,
             },
         },
     }

@@ -8,12 +8,11 @@ import falcon
 from creance.provider import Browser, Resource
 from creance.provider.endpoints import redirect, set_cookies
 
+from .descriptions import FORM_REFUSALS, PAGE, form_body
 from .form_guard import read_form
 
 if TYPE_CHECKING:
     from . import Sessions
-
-_PAGE = {"$ref": "#/components/responses/Page"}
 
 
 class LogoutResource(Resource):
@@ -22,28 +21,13 @@ class LogoutResource(Resource):
     templates = "creance.plugins.sessions"
     for_people = True
     openapi = {
-        "get": {"summary": "Asks whether to log out", "responses": {"200": _PAGE, "503": _PAGE}},
+        "get": {"summary": "Asks whether to log out", "responses": {"200": PAGE, "503": PAGE}},
         "post": {
             "summary": "Log out",
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/x-www-form-urlencoded": {
-                        "schema": {
-                            "type": "object",
-                            "required": ["csrf_token"],
-                            "properties": {"csrf_token": {"type": "string", "description": "From the page."}},
-                        }
-                    }
-                },
-            },
+            "requestBody": form_body([], {}),
             "responses": {
                 "303": {"description": "Logged out: to the page that says so."},
-                "400": _PAGE,
-                "403": {**_PAGE, "description": "The form does not come from a page of ours in this browser."},
-                "413": _PAGE,
-                "415": _PAGE,
-                "503": _PAGE,
+                **FORM_REFUSALS,
             },
         },
     }
