@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from creance.provider.testing import Browser, RelyingParty, RunningProvider
+from creance.provider.testing import RelyingParty, RunningProvider
 
 RunProvider = Callable[..., RunningProvider]
 
@@ -58,19 +58,6 @@ def others(run_provider: RunProvider) -> RunningProvider:
         "CREANCE_LIFETIMES__REFRESH_TOKEN": "2",
     }
     return run_provider(extra=RESOURCE_SERVERS, environment=settings)
-
-
-@pytest.fixture(scope="module")
-def alice(op: RunningProvider) -> Browser:
-    """A browser at which alice is logged in."""
-    browser = op.browser()
-    op.client("app").authorize(user="alice", browser=browser)
-    return browser
-
-
-@pytest.fixture
-def app(op: RunningProvider, alice: Browser) -> RelyingParty:
-    return op.client("app", scope=OFFLINE, browser=alice)
 
 
 @pytest.fixture

@@ -91,14 +91,6 @@ def app(op: RunningProvider) -> RelyingParty:
     return op.client("app")
 
 
-@pytest.fixture(scope="module")
-def alice(op: RunningProvider) -> Browser:
-    """A browser at which alice is logged in, and stays so."""
-    browser = op.browser()
-    op.client("app").authorize(user="alice", browser=browser)
-    return browser
-
-
 def encoded(value: bytes | dict[str, Any]) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -63,14 +63,6 @@ def lenient(run_provider: RunProvider) -> RunningProvider:
     return run_provider(extra=LENIENT)
 
 
-@pytest.fixture(scope="module")
-def alice(op: RunningProvider) -> Browser:
-    """A browser at which alice is logged in."""
-    browser = op.browser()
-    op.client("app").authorize(user="alice", browser=browser)
-    return browser
-
-
 # ----- The authorization request -------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from creance.provider.testing import Answer, Browser, RelyingParty, RunningProvider
+from creance.provider.testing import Answer, RelyingParty, RunningProvider
 from creance.provider.testing.relying_party import forms_of
 
 RunProvider = Callable[..., RunningProvider]
@@ -55,19 +55,6 @@ def sparing(run_provider: RunProvider) -> RunningProvider:
         "CREANCE_LIFETIMES__REFRESH_TOKEN_ABSOLUTE": "1001",
     }
     return run_provider(environment=settings, extra=ALWAYS_AND_NEVER)
-
-
-@pytest.fixture(scope="module")
-def alice(op: RunningProvider) -> Browser:
-    """A browser at which alice is logged in."""
-    browser = op.browser()
-    op.client("app").authorize(user="alice", browser=browser)
-    return browser
-
-
-@pytest.fixture
-def app(op: RunningProvider, alice: Browser) -> RelyingParty:
-    return op.client("app", scope=OFFLINE, browser=alice)
 
 
 # ----- Who gets one --------------------------------------------------------------------------------------------------

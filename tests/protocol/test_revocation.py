@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from creance.provider.testing import Browser, RelyingParty, RunningProvider
+from creance.provider.testing import RelyingParty, RunningProvider
 
 INACTIVE = {"active": False}
 OFFLINE = "openid offline_access"
-
-
-@pytest.fixture(scope="module")
-def alice(op: RunningProvider) -> Browser:
-    """A browser at which alice is logged in."""
-    browser = op.browser()
-    op.client("app").authorize(user="alice", browser=browser)
-    return browser
-
-
-@pytest.fixture
-def app(op: RunningProvider, alice: Browser) -> RelyingParty:
-    return op.client("app", scope=OFFLINE, browser=alice)
 
 
 def test_an_access_token_ends_at_once(app: RelyingParty) -> None:
