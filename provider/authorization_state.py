@@ -238,7 +238,7 @@ class GrantState(AuthorizationState):
 
     def _access_token(self, value: str) -> Token:
         token = self._tokens.read_access_token(value)
-        if token is None:
+        if token is None or self._provider.parties(token.grant) is None:
             raise InvalidToken("the access token is unknown, expired or revoked")
         return token
 

@@ -55,3 +55,16 @@ def test_a_client_that_lost_a_scope_does_not_get_it_by_refreshing(make_app: Any,
     with pytest.raises(InvalidScope):
         narrow.refresh(tokens["refresh_token"], scope="openid email")
     assert narrow.refresh(tokens["refresh_token"])["scope"] == "openid offline_access"
+
+
+def test_a_pyop_host_is_told_the_same(make_app: Any, make_provider: Any) -> None:
+    """RFC 7662 2.2, by pyop's AuthorizationState: what gives nothing is not active there either."""
+    carol = {"username": "carol", "password": "x", "subject": "the-first-carol"}
+    app = make_app("app", make_provider(more_users=[carol]))
+    token = app.log_in("carol")["access_token"]
+    assert app.provider.authz_state.introspect_access_token(token)["active"] is True
+    other = make_provider(more_users=[{**carol, "subject": "the-second-carol"}])
+    with pytest.raises(InvalidToken):
+        other.authz_state.introspect_access_token(token)
+    with pytest.raises(InvalidToken):
+        other.authz_state.create_refresh_token(token)
