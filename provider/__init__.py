@@ -44,6 +44,7 @@ from .hooks import (
     TokenResponse,
     hookimpl,
 )
+from .identifiers import new_id
 from .openid_provider import OpenIDProvider
 from .parameters import Parameters
 from .plugin import Plugin, PluginSettings
@@ -107,6 +108,7 @@ __all__ = [
     "add_query",
     "create_app",
     "hookimpl",
+    "new_id",
     "provider_pages",
     "read_settings",
     "released_claims",

@@ -24,6 +24,7 @@ from .openid_provider import OpenIDProvider
 from .request_log import report_defect
 from .routes import Resource
 from .store import deadline
+from .store.baton import baton
 
 _A_DAY = 86400
 
@@ -35,7 +36,7 @@ class App(falcon.App[Request, falcon.Response]):
     """Seconds."""
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        with deadline(self.store_deadline):
+        with deadline(self.store_deadline), baton.held():
             try:
                 return super().__call__(environ, start_response)
             except Exception as error:  # beyond Falcon's own handlers; the server answers 500

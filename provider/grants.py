@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
+
+from .identifiers import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Grant:
     amr: tuple[str, ...] = ()
     granted_at: float = 0.0
     """Seconds since the epoch; the absolute lifetime of refresh tokens counts from here."""
-    grant_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    grant_id: str = field(default_factory=new_id)
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The authorization request's parameters: with the code only."""
     host_claims: Mapping[str, Any] = field(default_factory=dict)
@@ -44,17 +45,20 @@ class Grant:
 
     def without_parameters(self) -> Self:
         """The grant as tokens carry it."""
-        return replace(self, parameters={})
+        return replace(self, parameters={}) if self.parameters else self
 
     def to_dict(self) -> dict[str, Any]:
         """For the store; what is empty is left out."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, (), {}, "")}
+        return {name: value for name in _FIELDS if (value := getattr(self, name)) not in (None, (), {}, "")}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """From the store."""
         listed = {name: tuple(value[name]) for name in ("scope", "amr") if name in value}
         return cls(**{"scope": (), **value, **listed})
+
+
+_FIELDS = tuple(each.name for each in fields(Grant))
 
 
 def kept_parameters(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from .errors import TemporarilyUnavailable
 from .registration import LONGEST_PASSWORD
+from .store.baton import baton
 
 
 class Passwords:
@@ -29,7 +30,8 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         """The hash to keep, with its salt and parameters in it."""
-        return self._hasher.hash(password)
+        with baton.laid_down():
+            return self._hasher.hash(password)
 
     def verify(self, password: str, kept: str | None) -> bool:
         """Whether the password is right. Where there is no hash it takes the same time, and is not.
@@ -41,8 +43,9 @@ class Passwords:
         if not self._places.acquire(blocking=False):
             raise TemporarilyUnavailable("too many logins at the moment", hint="all places for password hashing taken")
         try:
-            nobodys = self._nobodys
-            return self._hasher.verify(kept or nobodys, password) and kept is not None
+            with baton.laid_down():
+                nobodys = self._nobodys
+                return self._hasher.verify(kept or nobodys, password) and kept is not None
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):
             return False
         finally:

@@ -6,7 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from creance.provider import User
+from creance.provider import User, new_id
 from creance.provider.store import Collection, Conflict, Document, Store, bearer_key, delete, insert, replace
 
 SESSIONS = Collection("sessions", indexes=("username", "sid"))
@@ -52,7 +52,7 @@ class SessionStore:
         value = {
             "username": user.username,
             "subject": user.subject,
-            "sid": previous.sid if previous else secrets.token_urlsafe(16),
+            "sid": previous.sid if previous else new_id(),
             "auth_time": now,
             "amr": amr,
             "created_at": now,

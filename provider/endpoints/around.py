@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import falcon
 
@@ -19,7 +19,7 @@ class Context(falcon.Context):
     """What is known of every request, also of one that Falcon refuses before any middleware."""
 
     def __init__(self) -> None:
-        self.log = RequestLog(uuid4().hex, time.perf_counter())
+        self.log = RequestLog(token_hex(16), time.perf_counter())
         self.resource: Any = None
 
 

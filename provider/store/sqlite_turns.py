@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import StoreUnavailable
+from .baton import baton
 
 T = TypeVar("T")
 
@@ -42,7 +43,11 @@ class Turn:
         return self._answer
 
     def wait(self, seconds: float) -> bool:
-        """Until it is woken, to lead or because it is decided. False where that took too long; -1 waits for ever."""
+        """Until it is woken, to lead or because it is decided. False where that took too long; -1 waits for ever.
+
+        The baton is not taken again: those whose commit is done have only to answer.
+        """
+        baton.lay_down()
         return self._woken.acquire(timeout=seconds)
 
     def wake(self) -> None:

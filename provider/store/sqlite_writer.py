@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from . import StoreUnavailable
+from .baton import baton
 from .sqlite_connection import Connection, Deadline, connect, is_busy, roll_back, unavailable
 from .sqlite_file import Identity, identity_of, replaced
 from .sqlite_turns import Turn, Turns
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 MOST_IN_A_COMMIT: Final = 64
 """Who leads has a request of its own to answer, and does not work for others without end."""
+
+GATHERING: Final = 0.002
+"""Seconds to wait at most, where other requests are running, for those of them that want to write too."""
 
 
 class Writer:
@@ -57,7 +61,9 @@ class Writer:
 
     def _lead(self, own: Turn, deadline: Deadline) -> None:
         """One transaction for all who came until it began. Where it cannot begin, only the own turn fails."""
-        connection = self._begin(deadline)
+        with baton.laid_down():
+            baton.wait_until_nobody_runs(GATHERING)
+            connection = self._begin(deadline)
         others = self._turns.take_along(MOST_IN_A_COMMIT - 1)
         try:
             self._transact(connection, [own, *others])
@@ -88,7 +94,8 @@ class Writer:
                 connection.execute("BEGIN IMMEDIATE")
                 for turn in turns:
                     self._attempt(connection, turn)
-            connection.execute("COMMIT")
+            with baton.laid_down():
+                connection.execute("COMMIT")
         except BaseException as error:
             roll_back(connection)
             if isinstance(error, sqlite3.Error) and not is_busy(error):
