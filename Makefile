@@ -15,11 +15,11 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 $(shell test -e $(VENV)/.folder && ! grep -qxF '$(CURDIR)' $(VENV)/.folder && rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint docs clean
+.PHONY: help run test test-all lint docs bench bench-compare profile clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 run: $(VENV)/.installed ## Serve the demonstration on http://localhost:8400
 	@exec $(BIN)/creance --config config/embedded.toml serve
@@ -39,6 +39,15 @@ docs: $(VENV)/.installed-dev ## Write what is made from the settings: docs/confi
 	@mkdir -p build
 	@$(BIN)/creance schema > build/creance.schema.json && mv build/creance.schema.json config/
 	@$(BIN)/python -m creance.provider.commands.configuration_page > build/configuration.md && mv build/configuration.md docs/
+
+bench: $(VENV)/.installed-dev ## Measure what each request costs (BENCH=quick; tests/bench/options.py has all options)
+	@exec env PYTHONPATH=tests $(BIN)/python -m bench
+
+bench-compare: $(VENV)/.installed-dev ## Measure two commits in turns (A=… B=…)
+	@exec env PYTHONPATH=tests $(BIN)/python -m bench.compare "$(A)" "$(B)"
+
+profile: $(VENV)/.installed-dev ## Show where the time of a request goes (ROW=exchange)
+	@exec env PYTHONPATH=tests $(BIN)/python -m bench.profile "$(ROW)"
 
 clean: ## Remove what was installed and built; the data of `make run`, in config/var, stays
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

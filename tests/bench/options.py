@@ -1,0 +1,126 @@
+"""What to measure: options of the command line, and the same by environment, for `make`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from .rows import ROWS, Row
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LOG_LINE = "log-line"
+"""The row of a kind of its own."""
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to measure, and how long."""
+
+    populations: tuple[int, ...]
+    rows: tuple[type[Row], ...]
+    log_line: bool
+    count: int
+    """Requests of a row and round, for rows with a share of 1."""
+    rounds: int
+    starts: int
+    """How often the start is measured; 0 leaves it out."""
+    environment: dict[str, str]
+    """Settings of the server, as variables."""
+    workers: int
+    store: str
+
+
+def bench_options(command: F) -> F:
+    """The options that `make_options` takes."""
+    for option in reversed(
+        [
+            click.option(
+                "--bench",
+                envvar="BENCH",
+                type=click.Choice(["full", "quick"]),
+                default="full",
+                help="quick: 10 of each only, and fewer requests; within a minute.",
+            ),
+            click.option(
+                "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, help="Workers that serve."
+            ),
+            click.option(
+                "--store",
+                envvar="STORE",
+                metavar="URI",
+                default="",
+                help="Another store than the embedded one; {} in it is a new name for each server.",
+            ),
+            click.option(
+                "--rows",
+                envvar="ROWS",
+                metavar="NAME,…",
+                default="",
+                help=f"Only these: {', '.join(row.name for row in ROWS)}, {LOG_LINE}.",
+            ),
+            click.option(
+                "--count",
+                envvar="COUNT",
+                type=click.IntRange(1, 100_000),
+                default=None,
+                help="Requests of a row and round; cheap rows make more.",
+            ),
+            click.option(
+                "--populations",
+                envvar="POPULATIONS",
+                metavar="N,…",
+                default="",
+                help="Users, clients, sessions and grants in the store.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def make_options(*, bench: str, workers: int, store: str, rows: str, count: int | None, populations: str) -> Options:
+    """The options as they are meant. Raises click.BadParameter."""
+    quick = bench == "quick"
+    environment = {"CREANCE_HTTP__WORKERS": str(workers)}
+    if store:
+        environment["CREANCE_STORE__URI"] = store
+    names = _listed(rows)
+    return Options(
+        populations=_populations(populations) or ((10,) if quick else (10, 100_000)),
+        rows=tuple(named_rows([name for name in names if name != LOG_LINE])) if names else tuple(ROWS),
+        log_line=not names or LOG_LINE in names,
+        count=count or (150 if quick else 600),
+        rounds=_ROUNDS,
+        starts=0 if names else 3 if quick else 10,
+        environment=environment,
+        workers=workers,
+        store=store,
+    )
+
+
+def named_rows(names: Sequence[str]) -> list[type[Row]]:
+    """Rows by their names, in the order of the table. Raises click.BadParameter."""
+    known = {row.name for row in ROWS}
+    if unknown := [name for name in names if name not in known]:
+        raise click.BadParameter(f"no row {', '.join(unknown)}; there are {', '.join(row.name for row in ROWS)}")
+    return [row for row in ROWS if row.name in names]
+
+
+def _populations(text: str) -> tuple[int, ...]:
+    try:
+        populations = tuple(int(word.replace("_", "")) for word in _listed(text))
+    except ValueError:
+        raise click.BadParameter("populations are numbers, as 10,100000") from None
+    if any(population < 4 for population in populations):
+        raise click.BadParameter("4 is the least population: one of each kind of client")
+    return populations
+
+
+def _listed(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
