@@ -36,7 +36,13 @@ class ClientCredentials(Plugin[PluginSettings, PluginSettings]):
         if client.public:
             raise UnauthorizedClient("only confidential clients may use client_credentials (RFC 6749 4.4)")
         scope = self.scope_of(request)
-        grant = Grant(client.client_id, subject=client.client_id, scope=scope, granted_at=time.time())
+        grant = Grant(
+            client.client_id,
+            subject=client.client_id,
+            scope=scope,
+            granted_at=time.time(),
+            client_registered_at=client.registered_at,
+        )
         access = self.provider.new_access_token(grant, client, scope)
         response = self.provider.token_members(access)
         response |= self.provider.plugins.merge("token_response", request=request, grant=grant, response=response)

@@ -129,6 +129,7 @@ class Authorization:
             acr=authenticated.acr,
             amr=authenticated.amr,
             granted_at=time.time(),
+            client_registered_at=request.client.registered_at,
             parameters=kept_parameters(request.parameters),
         )
         return self.issue_code(grant)

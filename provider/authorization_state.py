@@ -220,6 +220,7 @@ class GrantState(AuthorizationState):
             username=user.username,
             nonce=parameters.get("nonce"),
             granted_at=time.time(),
+            client_registered_at=client.registered_at,
             parameters=kept_parameters(parameters),
         )
 

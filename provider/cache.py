@@ -21,17 +21,21 @@ class ReadThrough(Generic[V]):
         self._read = read
         self._cache: TTLCache[str, V] = TTLCache(size, seconds)
         self._lock = Lock()
+        self._changes = 0
 
     def __call__(self, key: str) -> V:
         with self._lock:
             if key in self._cache:
                 return self._cache[key]
+            changes = self._changes
         value = self._read(key)
         with self._lock:
-            self._cache[key] = value
+            if changes == self._changes:  # otherwise it may have been read before it was changed
+                self._cache[key] = value
         return value
 
     def forget(self, key: str) -> None:
         """Read this key anew the next time: it was changed here."""
         with self._lock:
+            self._changes += 1
             self._cache.pop(key, None)

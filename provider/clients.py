@@ -17,6 +17,7 @@ from .errors import ConfigurationError, InvalidClient
 from .plugin import PluginSettings
 from .registration import ClientSettings
 from .scopes import split_scope
+from .secret_files import read_first_line
 from .setting_types import LONGEST_IDENTIFIER
 from .settings import Settings
 from .store import FOREVER, AlreadyExists, Collection, Store, delete, insert
@@ -41,11 +42,9 @@ class Client:
     authentication_method: str
     settings: ClientSettings
     plugin_settings: Mapping[str, PluginSettings]
-    metadata: Mapping[str, Any]
-    """Its registration in the names of RFC 7591, without the secret."""
     registered_at: float = 0.0
-    """Seconds since the epoch; 0 for those of the configuration file. What was granted before is not this client's: it
-    was another's of the same name.
+    """Seconds since the epoch; 0 for those of the configuration file. What was granted to one that was registered
+    before is not this client's: that was another of the same name.
     """
 
     @property
@@ -56,6 +55,12 @@ class Client:
     @property
     def native(self) -> bool:
         return self.settings.application_type == "native"
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Its registration in the names of RFC 7591, without the secret: for pyop, and no request."""
+        hidden = {"client_secret", "client_secret_file", "client_secret_hash", "plugins"}
+        return self.settings.model_dump(mode="json", exclude=hidden, exclude_none=True)
 
     def accepts_redirect_uri(self, uri: str) -> bool:
         """RFC 9700 4.1.3: compared exactly; for native clients any port on loopback (RFC 8252 7.3)."""
@@ -127,12 +132,12 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
 
     def add(self, settings: ClientSettings) -> Client:
         """Keep a client in the store. Raises ConfigurationError where the client_id is taken or a field is wrong."""
-        client = self._make(settings, "client")
+        client = self._make(settings, "client", registered_at=time.time())
         if client.client_id in self._configured:
             raise ConfigurationError(f"client_id {client.client_id} is in the configuration file")
         document = settings.model_dump(
             mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"}
-        ) | {"client_secret_hash": client.secret_hash, "client_id_issued_at": time.time()}
+        ) | {"client_secret_hash": client.secret_hash, "client_id_issued_at": client.registered_at}
         try:
             self._opened.write([insert(CLIENTS, client.client_id, document, FOREVER)])
         except AlreadyExists:
@@ -172,8 +177,9 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
         return self._from_document(document.value) if document else None
 
     def _from_document(self, value: dict[str, Any]) -> Client:
+        """It was checked when it was written, and a request waits for it: it is not checked again."""
         registered_at = value.pop("client_id_issued_at", 0.0)
-        settings = ClientSettings.model_validate(value)
+        settings = ClientSettings.model_construct(**value)
         return self._make(settings, "client", registered_at=registered_at, strict_plugins=False)
 
     def _make_configured(self) -> dict[str, Client]:
@@ -211,7 +217,6 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             authentication_method=settings.token_endpoint_auth_method,
             settings=settings,
             plugin_settings=plugin_settings,
-            metadata=_metadata(settings),
         )
 
     def _secret_hash(self, settings: ClientSettings, where: str) -> str | None:
@@ -219,14 +224,7 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             return hash_client_secret(settings.client_secret.get_secret_value())
         if settings.client_secret_file is not None:
             path = self._settings.path(settings.client_secret_file)
-            try:
-                lines = path.read_text("utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                why = getattr(error, "strerror", None) or "not UTF-8"
-                raise ConfigurationError(f"{where}.client_secret_file: {path} cannot be read: {why}") from None
-            if not lines or not lines[0].strip():
-                raise ConfigurationError(f"{where}.client_secret_file: {path} is empty")
-            return hash_client_secret(lines[0].strip())
+            return hash_client_secret(read_first_line(path, f"{where}.client_secret_file"))
         return settings.client_secret_hash
 
     # The mapping that pyop knows as `clients`.
@@ -247,8 +245,3 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _metadata(settings: ClientSettings) -> dict[str, Any]:
-    hidden = {"client_secret", "client_secret_file", "client_secret_hash", "plugins"}
-    return settings.model_dump(mode="json", exclude=hidden, exclude_none=True)

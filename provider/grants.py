@@ -28,6 +28,8 @@ class Grant:
     amr: tuple[str, ...] = ()
     granted_at: float = 0.0
     """Seconds since the epoch; the absolute lifetime of refresh tokens counts from here."""
+    client_registered_at: float = 0.0
+    """Which client of this name it was made for: what another one held is not its own."""
     grant_id: str = field(default_factory=new_id)
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The authorization request's parameters: with the code only."""

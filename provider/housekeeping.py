@@ -1,4 +1,4 @@
-"""Removes what has expired, a little at a time, in one worker at a time."""
+"""Removes what has expired, a little at a time, in one worker at a time; and notes when the clock was set."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import secrets
 import time
 from threading import Event, Thread
 
-from .request_log import report_defect
+from .clock_watch import ClockWatch
+from .request_log import logger, report_defect
 from .store import Store, StoreUnavailable
 
 INTERVAL = 30.0
 """Seconds between two sweeps."""
 BATCH = 1000
 """Documents of a collection that one sweep removes at most; a full one is followed by the next at once."""
+
+_SET_FORWARD = "what was issued before ends that much earlier, and what has ended is removed"
+_SET_BACK = "what was issued before ends that much later"
 
 
 class Housekeeping:
@@ -33,7 +37,10 @@ class Housekeeping:
         self._thread.join()
 
     def _run(self) -> None:
+        clock = ClockWatch()
         while not self._stopped.wait(INTERVAL):
+            if moved := clock.moved():
+                logger.warning("clock_set", seconds=round(moved), hint=_SET_FORWARD if moved > 0 else _SET_BACK)
             try:
                 self.sweep()
             except StoreUnavailable:

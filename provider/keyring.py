@@ -24,7 +24,7 @@ from .request_log import logger
 from .sealing import CannotOpen, Sealer
 from .store import AlreadyExists, Collection, Conflict, Document, Store, StoreUnavailable, insert, replace
 
-SIGNING_KEYS = Collection("signing_keys")
+SIGNING_KEYS = Collection("signing_keys", group="keys")
 
 _DOCUMENT = "keyring"
 _PURPOSE = "signing key"

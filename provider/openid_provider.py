@@ -20,6 +20,7 @@ from .housekeeping import Housekeeping
 from .id_token import IDTokens
 from .keyring import SIGNING_KEYS, KeyRing, holds_keys
 from .parameters import Parameters
+from .placing import is_here, make_stores
 from .plugin_registry import AnyPlugin, PluginRegistry
 from .pyop_interface import PyopInterface
 from .registration import ClientSettings
@@ -28,7 +29,7 @@ from .routes import CORE_ENDPOINTS, Endpoint
 from .scopes import ScopeClaims
 from .sealing import Sealer, make_secret_file, read_secret_file
 from .settings import Settings
-from .store import make_store
+from .store import Collection, Store
 from .token_refresh import TokenRefresh
 from .tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS, NewToken, Tokens
 from .userinfo import userinfo
@@ -53,12 +54,6 @@ class OpenIDProvider(PyopInterface):
         self.users = UserRegistry(settings, self.clients.__contains__)
         self.scope_claims = ScopeClaims(settings.extra_scopes)
         self.cookie_names = CookieNames(settings.issuer)
-        try:
-            self.store = make_store(
-                settings.store.uri.get_secret_value(), folder=settings.folder, timeout=settings.store.timeout
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"store.uri: {error}") from None
         self.client_authentication = ClientAuthentication(
             self.clients, self.plugins.merge_tables("client_authentication_methods", own=METHODS)
         )
@@ -72,7 +67,10 @@ class OpenIDProvider(PyopInterface):
             "refresh_token": self._not_started,
         }
         self.token_grants |= self.plugins.merge_tables("grants", own=self.token_grants)
-        self._refuse_same_names("collections", [collection.name for collection in self._collections()])
+        self.collections: list[Collection] = [*CORE_COLLECTIONS, *self.plugins.listed("collections")]
+        """What the store is opened with."""
+        self._refuse_same_names("collections", [collection.name for collection in self.collections])
+        self.store = make_stores(settings, self.collections)
         self.metadata = build_metadata(self)
         self._refuse_unknown_names()
         self.secrets: list[bytes] | None = None
@@ -119,25 +117,31 @@ class OpenIDProvider(PyopInterface):
 
     def _open(self, *, may_make_secret: bool = False) -> None:
         """The store, and all that has to agree with it. A secret is made only where no keys are sealed by another."""
-        settings = self.settings
-        secret_file = settings.path(settings.keys.secret_file)
-        self.store.open(self._collections())
-        if may_make_secret and not secret_file.exists() and not holds_keys(self.store):
+        secret_file = self.settings.path(self.settings.keys.secret_file)
+        makes_secret = may_make_secret and is_here(self.store, SIGNING_KEYS) and not secret_file.exists()
+        if self.secrets is None and not makes_secret:
+            self.secrets = read_secret_file(secret_file)
+        self.store.open(self.collections)
+        if makes_secret and not holds_keys(self.store):
             make_secret_file(secret_file)
         if self.secrets is None:
             self.secrets = read_secret_file(secret_file)
-        self.sealer = Sealer(self.secrets, settings.issuer)
-        self.keyring = KeyRing(
-            self.store,
-            self.sealer,
-            issuer=settings.issuer,
-            algorithms=settings.keys.algorithms,
-            longest_token=settings.lifetimes.id_token,
-            ahead=settings.lifetimes.discovery,
-        )
+        self.sealer = Sealer(self.secrets, self.settings.issuer)
+        self.keyring = self.keyring_in(self.store, self.sealer)
         self.keyring.start()
         self.clients.start(self.store)
         self.users.start(self.store)
+
+    def keyring_in(self, store: Store, sealer: Sealer) -> KeyRing:
+        """The keys that a store holds, not read yet."""
+        return KeyRing(
+            store,
+            sealer,
+            issuer=self.settings.issuer,
+            algorithms=self.settings.keys.algorithms,
+            longest_token=self.settings.lifetimes.id_token,
+            ahead=self.settings.lifetimes.discovery,
+        )
 
     def _assemble(self) -> None:
         settings = self.settings
@@ -172,6 +176,11 @@ class OpenIDProvider(PyopInterface):
                 report_defect(f"plugins.{plugin.name}.stop", error)
         self.started = False
         self.store.close()
+
+    @property
+    def awaits_store(self) -> bool:
+        """Whether some of it lives on a server, which may be there later than we are."""
+        return not all(is_here(self.store, collection) for collection in self.collections)
 
     def url(self, endpoint: str) -> str:
         """The URL of an endpoint by its name: from the issuer, never from what a request says of its host."""
@@ -209,7 +218,7 @@ class OpenIDProvider(PyopInterface):
         still those that it was made for. Otherwise None: it gives nothing any more.
         """
         client = self.clients.find(grant.client_id)
-        if client is None or client.registered_at > grant.granted_at:
+        if client is None or client.registered_at != grant.client_registered_at:
             return None
         if grant.username is None:
             return client, None
@@ -261,9 +270,6 @@ class OpenIDProvider(PyopInterface):
         if algorithm is not None and algorithm not in self.settings.keys.algorithms:
             mistakes.append(f"{where}.id_token_signed_response_alg: {algorithm} is not among keys.algorithms")
         return mistakes
-
-    def _collections(self) -> list[Any]:
-        return [*CORE_COLLECTIONS, *self.plugins.listed("collections")]
 
     def _build_endpoints(self) -> list[Endpoint]:
         endpoints: list[Endpoint] = [*CORE_ENDPOINTS, *self.plugins.listed("endpoints")]

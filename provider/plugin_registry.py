@@ -64,9 +64,13 @@ class PluginRegistry:
             name = error.plugin.name if isinstance(error.plugin, Plugin) else "?"
             raise ConfigurationError(f"plugins.{name}: {' '.join(str(error).split())}") from None
         self.hook = self._manager.hook
+        self._without_tables: Mapping[str, PluginSettings] | None = None
+        """What most clients have: the defaults of every plugin. They are frozen, and read once."""
 
     def read_client_settings(self, tables: Mapping[str, Mapping[str, Any]], where: str) -> Mapping[str, PluginSettings]:
         """A client's settings for each plugin that is on. Raises ConfigurationError with the place of each mistake."""
+        if not tables and self._without_tables is not None:
+            return self._without_tables
         mistakes: list[str] = []
         for name in tables:
             if name not in self.plugins:
@@ -80,6 +84,8 @@ class PluginRegistry:
                 mistakes += explain(error, model, f"{where}.plugins.{name}")
         if mistakes:
             raise ConfigurationError(*mistakes)
+        if not tables:
+            self._without_tables = typed
         return typed
 
     def merge(self, hook: str, **arguments: Any) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class TokenRefresh:
 
     def _same_successor(self, presented: str, found: Token) -> tuple[str, Token]:
         redeemed_at = found.redeemed_at or 0.0
-        if time.time() <= redeemed_at + self._settings.refresh_token_grace:
+        if abs(time.time() - redeemed_at) <= self._settings.refresh_token_grace:  # a clock set back gives no more grace
             successor = self._tokens.read_unused_successor(presented)
             if successor is not None:
                 return successor

@@ -31,9 +31,9 @@ from .store import (
 )
 from .store import replace as replace_document
 
-AUTHORIZATION_CODES = Collection("authorization_codes", ("grant_id", "session_id", "subject"))
-ACCESS_TOKENS = Collection("access_tokens", ("grant_id", "session_id", "subject"))
-REFRESH_TOKENS = Collection("refresh_tokens", ("grant_id", "session_id", "subject"))
+AUTHORIZATION_CODES = Collection("authorization_codes", ("grant_id", "session_id", "subject"), group="tokens")
+ACCESS_TOKENS = Collection("access_tokens", ("grant_id", "session_id", "subject"), group="tokens")
+REFRESH_TOKENS = Collection("refresh_tokens", ("grant_id", "session_id", "subject"), group="tokens")
 
 _SUCCESSOR = "refresh token successor"
 

@@ -143,9 +143,12 @@ class Sessions(Plugin[Settings, PluginSettings]):
         browser.remove_cookie(self._cookie)
 
     def _end(self, session: Session) -> None:
-        """Tokens first: should the store fail in between, the session is still there to be ended again."""
+        """Tokens first: should the store fail in between, the session is still there to be ended again. And once more:
+        as long as it was there, an app could get others.
+        """
         self.provider.tokens.end_session(session.sid)
         self.sessions.end(session)
+        self.provider.tokens.end_session(session.sid)
         self.provider.happened(Event("logout", username=session.username))
 
     def _ask_to_log_in(self, request: AuthorizationRequest, browser: Browser) -> Interaction:

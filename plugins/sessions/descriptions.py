@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from creance.provider.endpoints import FORM_UNREAD
+
 PAGE: Final[Any] = {"$ref": "#/components/responses/Page"}
 FORM_REFUSALS: Final[Any] = {
     "400": PAGE,
     "403": {**PAGE, "description": "The form does not come from a page of ours in this browser."},
-    "413": PAGE,
-    "415": PAGE,
+    **dict.fromkeys(FORM_UNREAD, PAGE),
     "503": PAGE,
 }
 """OpenAPI: how a form of ours is answered that cannot be taken."""

@@ -8,12 +8,14 @@ from .check import check
 from .clients import clients
 from .group import CreanceGroup
 from .hash import hash_command
+from .health import health
 from .init import init
 from .invocation import Invocation, config_option
 from .keys import keys
 from .schema import schema
 from .secret import secret
 from .serve import serve
+from .store import store
 from .users import users
 
 __all__ = ["Invocation", "creance", "main"]
@@ -29,7 +31,7 @@ def creance() -> None:
     """
 
 
-for command in (serve, check, schema, init, hash_command, secret, clients, users, keys):
+for command in (serve, health, check, schema, init, hash_command, secret, clients, users, keys, store):
     creance.add_command(command)
 
 

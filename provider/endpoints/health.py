@@ -32,13 +32,14 @@ class LiveResource(Resource):
 
 
 class ReadyResource(Resource):
-    """The store answers too, so that requests can be served."""
+    """The store answers too, and takes what is written, so that requests can be served."""
 
     openapi = {"get": {"summary": "Can it serve?", "responses": {"200": _RESPONSE, "503": _RESPONSE}}}
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         try:
             self.provider.keyring.ping()
+            self.provider.store.check_writable()
         except (StoreUnavailable, ConfigurationError) as error:
             req.context.log.hint = str(error)
             answer_json(resp, {"status": "unavailable"}, 503)

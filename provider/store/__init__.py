@@ -41,15 +41,18 @@ def bearer_key(value: str) -> str:
 class Collection:
     """A named set of documents of one kind. `indexes` are the fields of the value that `find` and `delete_where` take.
 
-    `schema` is the version of the documents' shape; it is stored with each of them.
+    `schema` is the version of the documents' shape; it is stored with each of them. Who declares one reads older ones
+    too; newer ones nobody looks for but `creance store check`. `group` is the name by which `[store.placement]` gives
+    several collections another place together; a collection without one goes by its own.
     """
 
     name: str
     indexes: tuple[str, ...] = ()
     schema: int = 1
+    group: str = ""
 
     def __post_init__(self) -> None:
-        for name in (self.name, *self.indexes):
+        for name in (self.name, *self.indexes, self.group or self.name):
             if not (name.isascii() and name.replace("_", "a").isalnum() and name[0].isalpha() and name == name.lower()):
                 raise ValueError(f"{name!r} cannot name a collection or a field: use a-z, 0-9 and _")
 
@@ -269,10 +272,13 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encode(value: Mapping[str, Any]) -> str:
     """A document as JSON, as every backend must be able to keep it. Raises BadDocument."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _JSON.encode(value)
         size = len(text.encode("utf-8"))
         depth = _depth(value) if text.count("{") + text.count("[") > MAXIMUM_DEPTH else 0
     except (TypeError, ValueError, RecursionError) as error:
@@ -340,7 +346,12 @@ class Store(ABC):
     """
 
     schemes: ClassVar[tuple[str, ...]]
-    """The URI schemes that select this backend; the entry point's name in `creance.stores` is one of them."""
+    """The URI schemes that select this backend: each has an entry point of its name in the group `creance.stores`."""
+
+    on_this_machine: ClassVar[bool] = False
+    """Whether its data are here, and nobody else's too: then the first start makes the secret that seals the keys, and
+    a place that cannot be used is refused instead of awaited.
+    """
 
     collections: Mapping[str, Collection]
 
@@ -398,6 +409,13 @@ class Store(ABC):
         `increment`, how many were removed for `delete_where`, None for the others.
         """
 
+    def check_writable(self) -> None:
+        """Raise StoreUnavailable where writes fail. For probes, which ask often: it costs nothing while they succeed.
+
+        A backend whose reads fail together with its writes need not do more.
+        """
+        return
+
     @abstractmethod
     def claim(self, name: str, holder: str, until: float) -> bool:
         """Take or renew a lease on background work. True for exactly one holder at a time; free again after `until`."""
@@ -409,15 +427,27 @@ class Store(ABC):
         """
 
 
-def store_classes() -> dict[str, type[Store]]:
-    """The installed backends by URI scheme (entry point group `creance.stores`)."""
-    return {point.name: point.load() for point in entry_points(group="creance.stores")}
+def store_class(scheme: str) -> type[Store]:
+    """The installed backend of a URI scheme (entry point group `creance.stores`). Raises ValueError.
+
+    No other backend is loaded: what one of them lacks harms only those who use it.
+    """
+    installed = entry_points(group="creance.stores")
+    found = {point.value: point for point in installed if point.name == scheme}
+    if not found:
+        raise ValueError(f"no store for {scheme!r}: installed are {', '.join(sorted(installed.names))}")
+    if len(found) > 1:
+        raise ValueError(f"several stores for {scheme!r} are installed: {', '.join(sorted(found))}")
+    (point,) = found.values()
+    try:
+        backend: type[Store] = point.load()
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"the store for {scheme!r} cannot be loaded: {why}") from error
+    return backend
 
 
 def make_store(uri: str, *, folder: Path, timeout: float) -> Store:
-    """The backend that a URI names. Raises ValueError where none is installed for its scheme."""
+    """The backend that a URI names. Raises ValueError where none can be had for its scheme, or it does not take it."""
     scheme = uri.partition(":")[0].lower()
-    classes = store_classes()
-    if scheme not in classes:
-        raise ValueError(f"no store for {scheme!r}: installed are {', '.join(sorted(classes))}")
-    return classes[scheme].from_uri(uri, folder=folder, timeout=timeout)
+    return store_class(scheme).from_uri(uri, folder=folder, timeout=timeout)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import Collection, Document, Operation, Store, StoreUnavailable, time_left
-from .sqlite_connection import Deadline, connect, lay_out, unavailable, unusable
-from .sqlite_file import Identity, create, identity_of, path_of, refuse_network_file_system, replaced
+from . import Collection, Document, Operation, StoreUnavailable, deadline, time_left
+from .embedded import EmbeddedStore, Examination
+from .sqlite_connection import Connection, Deadline, connect, unavailable, unusable
+from .sqlite_copy import copy_database
+from .sqlite_examination import examine_database
+from .sqlite_file import (
+    Identity,
+    create,
+    identity_of,
+    path_of,
+    refuse_network_file_system,
+    refuse_unwritable,
+    replaced,
+)
+from .sqlite_layout import lay_out, refuse_what_needs_change
 from .sqlite_readers import Readers, Row
+from .sqlite_restore import restore_database
 from .sqlite_table import Table, document_of
 from .sqlite_writer import Writer
 
@@ -23,11 +37,16 @@ LEASES = "CREATE TABLE IF NOT EXISTS leases (name TEXT NOT NULL PRIMARY KEY, hol
 CLAIM = """
 INSERT INTO leases (name, holder, until) VALUES (:name, :holder, :until)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-WHERE holder = excluded.holder OR until <= :now
+WHERE holder = excluded.holder OR until <= :now OR until > excluded.until + :doubtful
 """
+DOUBTFUL = 3600.0
+"""Seconds by which no lease outlasts another of its name, unless it was taken by a clock that was set back since."""
+
+TRIAL = 0.5
+"""Seconds that a probe waits for a write which tells whether writes succeed again."""
 
 
-class SQLiteStore(Store):
+class SQLiteStore(EmbeddedStore):
     """Readers have connections of their own and never wait for a writer (WAL); writers take turns (see Writer).
 
     A commit is on the disk when a write returns (synchronous=FULL).
@@ -43,6 +62,9 @@ class SQLiteStore(Store):
         self._tables: dict[str, Table] = {}
         self._process: int | None = None
         self._identity: Identity | None = None
+        self._before_migration: Path | None = None
+        self._write_failure: str | None = None
+        self._trial = threading.Lock()
         self._readers = Readers(path)
         self._writer = Writer(path)
 
@@ -52,21 +74,33 @@ class SQLiteStore(Store):
         return cls(path_of(uri, folder), timeout)
 
     def open(self, collections: Iterable[Collection]) -> None:
-        tables = {collection.name: Table(collection) for collection in collections}
+        tables = [Table(collection) for collection in collections]
+        statements = [LEASES, *(statement for table in tables for statement in table.layout())]
         self._refuse_another_process()
-        self._process = os.getpid()
         refuse_network_file_system(self.path)
         create(self.path)
-        statements = [LEASES, *(statement for table in tables.values() for statement in table.layout())]
+        refuse_unwritable(self.path)
+        with self._opening(tables) as (connection, deadline):
+            self._before_migration = lay_out(connection, self.path, statements, deadline) or self._before_migration
+
+    def open_to_read(self, collections: Iterable[Collection]) -> None:
+        self._refuse_another_process()
+        with self._opening([Table(collection) for collection in collections]) as (connection, _):
+            refuse_what_needs_change(connection, self.path)
+
+    @contextmanager
+    def _opening(self, tables: Sequence[Table]) -> Iterator[tuple[Connection, Deadline]]:
+        """A connection that finds out whether the file can be used, as all that come after it."""
+        self._process = os.getpid()
         identity = identity_of(self.path)
         deadline = Deadline(self.timeout)
         try:
             with closing(connect(self.path, deadline)) as connection:
-                lay_out(connection, self.path, statements, deadline)
+                yield connection, deadline
         except sqlite3.Error as error:
             raise unusable(self.path, error) from error
-        self._tables = tables
-        self.collections = {name: table.collection for name, table in tables.items()}
+        self._tables = {table.collection.name: table for table in tables}
+        self.collections = {name: table.collection for name, table in self._tables.items()}
         if identity != self._identity:
             self.close()
             self._readers = Readers(self.path)
@@ -81,7 +115,21 @@ class SQLiteStore(Store):
         self._writer.close(Deadline(2 * self.timeout))  # those who wait for their turn give up before
 
     def describe(self) -> str:
-        return f"SQLite {sqlite3.sqlite_version}, {self.path}"
+        migrated = f", migrated now; as it was before: {self._before_migration}" if self._before_migration else ""
+        return f"SQLite {sqlite3.sqlite_version}, {self.path}{migrated}"
+
+    def at(self, file: Path) -> SQLiteStore:
+        return SQLiteStore(file.absolute(), self.timeout)
+
+    def back_up(self, target: Path, *, overwrite: bool = False) -> None:
+        copy_database(self.path, target.absolute(), overwrite=overwrite)
+
+    def restore(self, backup: Path, *, keep_issued: bool = False) -> Path | None:
+        refuse_network_file_system(self.path)
+        return restore_database(self.path, backup.absolute(), keep_issued=keep_issued)
+
+    def examine(self, collections: Iterable[Collection]) -> Examination:
+        return examine_database(self.path, collections, self.clock())
 
     def get(self, collection: Collection, key: str) -> Document | None:
         rows = self._read(self._table(collection).get, {"key": key, "now": self.clock()})
@@ -110,9 +158,22 @@ class SQLiteStore(Store):
 
         return self._write(work)
 
+    def check_writable(self) -> None:
+        """What the last write said; if it failed, another one is tried, by one probe at a time."""
+        failure = self._write_failure
+        if failure is None:
+            return
+        if not self._trial.acquire(blocking=False):
+            raise StoreUnavailable(failure)
+        try:
+            with deadline(TRIAL):
+                self.claim("writable", "anybody", self.clock())  # over as it begins; and what is equal is not written
+        finally:
+            self._trial.release()
+
     def claim(self, name: str, holder: str, until: float) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
-            lease = {"name": name, "holder": holder, "until": until, "now": self.clock()}
+            lease = {"name": name, "holder": holder, "until": until, "now": self.clock(), "doubtful": DOUBTFUL}
             return connection.execute(CLAIM, lease).rowcount == 1
 
         return self._write(work)
@@ -140,6 +201,15 @@ class SQLiteStore(Store):
             raise unavailable(self.path, error) from error
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            answer = self._attempt(work)
+        except StoreUnavailable as error:
+            self._write_failure = str(error)
+            raise
+        self._write_failure = None
+        return answer
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         deadline = Deadline(time_left(self.timeout))
         self._ready()
         try:

@@ -12,6 +12,9 @@ from . import StoreRefused, StoreUnavailable
 Identity = tuple[int, int]
 """Device and inode: two files at one path, one after the other, differ in it."""
 
+COMPANIONS: Final = ("-wal", "-shm", "-journal")
+"""What follows the name of a database in those of the files beside it. They must never lie beside another database."""
+
 MOUNT_TABLE = Path("/proc/self/mountinfo")
 """Where Linux lists what is mounted. Where there is none, no file system is known to be a network's."""
 
@@ -40,6 +43,11 @@ def path_of(uri: str, folder: Path) -> Path:
     return Path(os.path.abspath(folder / path))
 
 
+def files_of(path: Path) -> list[Path]:
+    """A database, and what SQLite keeps beside it while it is in use."""
+    return [path, *(path.with_name(f"{path.name}{ending}") for ending in COMPANIONS)]
+
+
 def create(path: Path) -> None:
     """Make the folder (0700) and an empty file (0600) where they are missing, durably. What is there stays as it is.
 
@@ -50,7 +58,7 @@ def create(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _creating:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         if not path.is_file():
             raise StoreRefused(f"{path} cannot be a database: it, or its folder, is not what it must be") from None
@@ -58,8 +66,14 @@ def create(path: Path) -> None:
         raise StoreUnavailable(f"cannot make the database {path}: {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file survive a power cut; its content is SQLite's concern."""
+def refuse_unwritable(path: Path) -> None:
+    """SQLite would find out too, and leave files beside it that cannot be written either. Raises StoreUnavailable."""
+    if os.access(path, os.R_OK) and not os.access(path, os.W_OK):
+        raise StoreUnavailable(f"the database {path} may not be written by this user, or its disk is read-only")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the name of a new file survive a power cut; its content is another's concern."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -79,6 +93,15 @@ def identity_of(path: Path) -> Identity:
 def replaced(path: Path) -> str:
     """What to tell the operator when another file is at the path than before."""
     return f"the database {path} was replaced while in use: stop, remove its -wal and -shm files, and start again"
+
+
+def free_name(path: Path, ending: str) -> Path:
+    """The path with an ending, and with a number behind it where that is taken: nothing that was kept is lost."""
+    name, number = path.with_name(f"{path.name}{ending}"), 1
+    while os.path.lexists(name):
+        number += 1
+        name = path.with_name(f"{path.name}{ending}-{number}")
+    return name
 
 
 def refuse_network_file_system(path: Path) -> None:

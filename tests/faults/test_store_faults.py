@@ -136,6 +136,51 @@ def test_writers_of_one_process_wait_together_no_longer_than_the_deadline(path: 
     assert [document.key for document in store.page(TOKENS)] == ["after", "before"]
 
 
+def test_whether_writes_succeed_is_asked_only_where_one_has_failed(path: Path, store: SQLiteStore) -> None:
+    """check_writable: costs nothing while they succeed; otherwise it tries one, until one succeeds."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store.check_writable()
+    with pytest.raises(StoreUnavailable):
+        store.write([insert(TOKENS, "k", {})])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="is locked by another process"):
+            store.check_writable()
+    other.execute("COMMIT")
+    store.check_writable()
+    other.execute("BEGIN IMMEDIATE")
+    store.check_writable()
+    other.close()
+
+
+def test_a_write_that_succeeds_ends_the_doubt(path: Path, store: SQLiteStore) -> None:
+    """check_writable: what the last write said."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        store.write([insert(TOKENS, "k", {})])
+    other.execute("COMMIT")
+    store.write([insert(TOKENS, "k", {})])
+    other.execute("BEGIN IMMEDIATE")
+    store.check_writable()
+    other.close()
+
+
+def test_one_probe_at_a_time_waits_for_a_write(path: Path, store: SQLiteStore) -> None:
+    """check_writable: whoever asks without end, from wherever, holds up no thread but one."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        store.write([insert(TOKENS, "k", {})])
+    with store._trial, ThreadPoolExecutor(1) as pool, pytest.raises(StoreUnavailable, match="is locked by another"):
+        pool.submit(store.check_writable).result(timeout=10)
+    other.execute("COMMIT")
+    other.close()
+    with store._trial, ThreadPoolExecutor(1) as pool, pytest.raises(StoreUnavailable, match="is locked by another"):
+        pool.submit(store.check_writable).result(timeout=10)  # nobody has tried since
+    store.check_writable()
+
+
 def test_a_full_disk_is_unavailable_and_nothing_is_lost(path: Path) -> None:
     """A limit on the size of files stands for the disk: the write that does not fit is refused whole."""
     said = outcome("fill", path).splitlines()

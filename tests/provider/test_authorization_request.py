@@ -49,7 +49,6 @@ def make_client(**changes: Any) -> Client:
         authentication_method="none",
         settings=settings,
         plugin_settings={},
-        metadata={},
     )
 
 

@@ -224,7 +224,7 @@ def test_a_store_that_is_away_spends_nothing(app: Any) -> None:
     provider.store.close()
     with pytest.raises(StoreUnavailable):
         app.exchange(code)
-    provider.store.open(provider._collections())
+    provider.store.open(provider.collections)
     assert alive(app, app.exchange(code)) == (True, True)
 
 

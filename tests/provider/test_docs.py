@@ -17,9 +17,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
-def test_every_requirement_names_what_is_there() -> None:
-    """docs/requirements.md: where it lives, and which tests show it."""
-    named = re.findall(r"`([\w./-]*/[\w./-]*|\.ci/run)`", (ROOT / "docs" / "requirements.md").read_text("utf-8"))
+@pytest.mark.parametrize(("page", "at_least"), [("requirements.md", 80), ("security.md", 40)])
+def test_what_shows_a_promise_is_there(page: str, at_least: int) -> None:
+    """Where it lives, and which tests show it."""
+    named = re.findall(r"`([\w./-]*/[\w./-]*|\.ci/run)`", (ROOT / "docs" / page).read_text("utf-8"))
     paths = [name for name in named if re.match(r"(provider|plugins|tests|config|docs|\.ci)/", name)]
-    assert len(paths) > 80
+    assert len(paths) > at_least
     assert sorted({path for path in paths if not (ROOT / path).exists()}) == []

@@ -24,6 +24,7 @@ GRANTS = st.builds(
     acr=st.none() | TEXT,
     amr=WORDS,
     granted_at=st.floats(0, 4e9),
+    client_registered_at=st.floats(0, 4e9),
     parameters=st.dictionaries(TEXT, st.text(max_size=20), max_size=4),
 )
 
@@ -40,6 +41,7 @@ def test_what_is_empty_is_not_stored() -> None:
         "client_id": "app",
         "subject": "s",
         "granted_at": 0.0,
+        "client_registered_at": 0.0,
         "grant_id": "g",
     }
 

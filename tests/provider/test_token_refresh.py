@@ -405,7 +405,7 @@ def test_a_store_that_is_away_spends_nothing(app: Any) -> None:
     app.provider.store.close()
     with pytest.raises(StoreUnavailable):
         app.refresh(tokens["refresh_token"])
-    app.provider.store.open(app.provider._collections())
+    app.provider.store.open(app.provider.collections)
     assert app.refresh(tokens["refresh_token"])
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize(("kind", "sample"), [("demo", "embedded.toml"), ("production", "production.toml")])
+@pytest.mark.parametrize(
+    ("kind", "sample"), [("demo", "embedded.toml"), ("production", "production.toml"), ("mongodb", "mongodb.toml")]
+)
 def test_what_it_writes_is_right_at_once(kind: str, sample: str, command: Any, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     assert f"--config {folder}/creance.toml" in command.done("init", kind, folder)
@@ -38,8 +40,20 @@ def test_production_comes_with_fresh_secrets_for_its_owner_only(command: Any, tm
     assert len({path.read_text() for path in secrets}) == len(secrets)
 
 
-def test_production_has_no_secret_of_the_demonstration(command: Any) -> None:
-    text = (files("creance.config") / "production.toml").read_text("utf-8")
+def test_the_uri_of_a_database_is_in_a_file_for_its_owner_only(command: Any, tmp_path: Path) -> None:
+    """DESIGN, Configuration: secrets from files. What was put there stays."""
+    command.done("init", "mongodb", tmp_path / "new")
+    file = tmp_path / "new" / "secrets" / "store-uri"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("mongodb://creance:p%40ssword@db1.example.org/creance\n")
+    (tmp_path / "new" / "creance.toml").unlink()
+    command.done("init", "mongodb", tmp_path / "new")
+    assert file.read_text() == "mongodb://creance:p%40ssword@db1.example.org/creance\n"
+
+
+@pytest.mark.parametrize("sample", ["production.toml", "mongodb.toml"])
+def test_what_is_for_real_has_no_secret_of_the_demonstration(sample: str) -> None:
+    text = (files("creance.config") / sample).read_text("utf-8")
     table = tomllib.loads(text)
     assert table["issuer"].startswith("https://")
     assert table["http"]["trusted_proxies"]

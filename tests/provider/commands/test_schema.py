@@ -17,6 +17,7 @@ from creance.provider.plugin_registry import installed_plugins
 from creance.provider.settings import Settings
 
 ROOT = Path(__file__).parents[3]
+SAMPLES = [sample.name for sample in (ROOT / "config").glob("*.toml")]
 
 PLUGIN = """
 class Settings(PluginSettings):
@@ -52,7 +53,7 @@ def test_the_command_prints_it(command: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("sample", ["minimal.toml", "embedded.toml", "custom-paths.toml", "production.toml"])
+@pytest.mark.parametrize("sample", SAMPLES)
 def test_each_sample_is_valid(sample: str) -> None:
     assert mistakes(tomllib.loads((files("creance.config") / sample).read_text("utf-8"))) == []
 

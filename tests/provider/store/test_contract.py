@@ -27,7 +27,6 @@ from creance.provider.store import (
     insert,
     make_store,
     replace,
-    store_classes,
     time_left,
 )
 from hypothesis import given
@@ -189,12 +188,37 @@ def test_a_refusal_shows_neither_key_nor_document() -> None:
 
 
 def test_the_store_of_a_uri_is_found_by_its_scheme(tmp_path: Path) -> None:
-    if "sqlite" not in store_classes():
-        pytest.skip("needs the package to be installed: its entry points are not known")
     store = make_store("sqlite:var/x.db", folder=tmp_path, timeout=1)
     assert str(tmp_path) in store.describe()
     with pytest.raises(ValueError, match=r"no store for 'postgres': installed are .*sqlite"):
         make_store("postgres://host/x", folder=tmp_path, timeout=1)
+
+
+def install_store(folder: Path, distribution: str, scheme: str, entry: str) -> None:
+    """As pip does it, but for the code."""
+    information = folder / f"{distribution}-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(f"[creance.stores]\n{scheme} = {entry}\n")
+
+
+def test_a_store_that_cannot_be_loaded_harms_only_those_who_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """store_class: no other backend is loaded."""
+    install_store(tmp_path / "site", "stranger", "stranger", "no_such_module:Store")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert make_store("sqlite:var/x.db", folder=tmp_path, timeout=1)
+    with pytest.raises(ValueError, match=r"'stranger' cannot be loaded: ModuleNotFoundError: .*no_such_module"):
+        make_store("stranger:x", folder=tmp_path, timeout=1)
+
+
+def test_two_stores_of_one_scheme_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """store_class: which of them would keep the data must not hang on the order of folders."""
+    install_store(tmp_path / "site", "stranger", "sqlite", "stranger:Store")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(ValueError, match=r"several stores for 'sqlite' .*SQLiteStore, stranger:Store"):
+        make_store("sqlite:var/x.db", folder=tmp_path, timeout=1)
 
 
 def test_the_calls_of_a_request_share_one_deadline() -> None:

@@ -22,7 +22,7 @@ from creance.provider.store import (
     sqlite_file,
 )
 from creance.provider.store.sqlite import SQLiteStore
-from creance.provider.store.sqlite_connection import APPLICATION_ID, LAYOUT_VERSION
+from creance.provider.store.sqlite_layout import APPLICATION_ID, LAYOUT_VERSION
 from creance.provider.testing.store_conformance import StoreConformance, together
 
 TOKENS = Collection("tokens", indexes=("user",))
@@ -223,7 +223,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_at(path)
     text = one_line(caught, path)
     assert "not a database" in text
-    assert "restore a backup, or move the file away" in text
+    assert "puts a backup in its place; or move the file away" in text
     assert path.read_bytes().startswith(b"issuer")
 
 
@@ -236,7 +236,7 @@ def test_a_damaged_database_is_refused(store: SQLiteStore, path: Path, damage: s
     path.write_bytes(content[:6000] if damage == "cut" else content[:100] + b"\xff" * (len(content) - 100))
     with pytest.raises(StoreRefused) as caught:
         open_at(path)
-    assert "restore a backup" in one_line(caught, path)
+    assert "`creance store restore` puts a backup in its place" in one_line(caught, path)
 
 
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
@@ -325,6 +325,16 @@ def test_time_is_asked_of_the_clock(store: SQLiteStore) -> None:
     store.clock = lambda: now + 2500
     assert store.get_kept(TOKENS, "k") is None
     assert store.sweep() == 2
+
+
+def test_a_lease_that_a_wrong_clock_made_holds_nobody_up(store: SQLiteStore) -> None:
+    """claim: a clock that was years ahead for a moment must not stop background work for years."""
+    now = time.time()
+    store.clock = lambda: now + 1e8
+    assert store.claim("sweep", "a worker of then", now + 1e8 + 30)
+    store.clock = lambda: now
+    assert store.claim("sweep", "a worker of now", now + 30)
+    assert not store.claim("sweep", "another", now + 30)
 
 
 def test_many_workers_make_the_file_at_once(tmp_path: Path) -> None:
