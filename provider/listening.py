@@ -35,9 +35,10 @@ class Address:
         """Whether somebody accepts connections here."""
         with socket.socket(self.family) as probe:
             probe.settimeout(1)
-            return probe.connect_ex((self._reachable_host(), self.port)) == 0
+            return probe.connect_ex((self.reachable_host, self.port)) == 0
 
-    def _reachable_host(self) -> str:
+    @property
+    def reachable_host(self) -> str:
         """Who listens on all addresses is reached on loopback."""
         if not ip_address(self.host).is_unspecified:
             return self.host

@@ -80,6 +80,11 @@ def place_of(store: Store, collection: Collection) -> Store:
     return store.place_of(collection) if isinstance(store, PlacedStore) else store
 
 
+def shares(store: Store, collections: Sequence[Collection]) -> list[tuple[Store, Sequence[Collection]]]:
+    """Each of the stores, with the collections that it keeps."""
+    return [*store.shares(collections)] if isinstance(store, PlacedStore) else [(store, collections)]
+
+
 def is_here(store: Store, collection: Collection) -> bool:
     """Whether a collection lives on this machine, where nobody else can have it too."""
     return place_of(store, collection).on_this_machine

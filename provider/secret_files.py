@@ -8,7 +8,7 @@ from .errors import ConfigurationError
 
 
 def read_first_line(path: Path, setting: str) -> str:
-    """The secret of a file. `setting` is who names it, for the error: ConfigurationError, which repeats nothing of it."""
+    """The secret of a file. Raises ConfigurationError, which names the `setting` that names the file, and no secret."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -42,6 +42,16 @@ class HTTPSettings(SettingsModel):
     """The most parameters in a query or form."""
     state_limit: int = Field(default=2048, ge=64)
     """The longest `state` and the longest `nonce`, in characters."""
+    connections: int = Field(default=1024, ge=16, le=65536)
+    """Connections that one worker keeps; others wait until one of these ends."""
+    idle_timeout: Seconds = 30
+    """Seconds that a connection may be idle, that the head of a request may take, and for which a client may leave
+    unread what was sent to it; then the connection is ended."""
+    body_timeout: Seconds = 10
+    """Seconds that a request body may take; more is answered 408, and the connection is ended."""
+    awaited_bodies: int = Field(default=500, ge=0, le=10000)
+    """Requests that one worker keeps waiting for their bodies, beside those that it serves; more are answered 503. Each
+    takes a thread while it waits. 0, for a proxy in front that buffers: they wait among those that are served."""
     shutdown_timeout: Seconds = 30
     """After SIGTERM, seconds in which requests that were begun may end."""
 
@@ -50,9 +60,25 @@ class StoreSettings(SettingsModel):
     """Where grants, tokens, sessions, registered clients and users, and keys live."""
 
     uri: SecretStr = SecretStr("sqlite:var/creance.db")
-    """`sqlite:var/creance.db` (relative to this file) or `sqlite:/var/lib/creance/creance.db`."""
+    """`sqlite:var/creance.db` (relative to this file), `sqlite:/var/lib/creance/creance.db`, `mongodb://…` or
+    `mongodb+srv://…`."""
+    uri_file: Path | None = None
+    """In place of `uri`: a file whose first line is the URI, for one that has a password in it."""
+    placement: dict[str, SecretStr] = {}
+    """Other places, as URIs, for groups of collections: `keys`, `clients`, `users`, `tokens`, and those of plugins, as
+    `sessions`."""
+    placement_files: dict[str, Path] = {}
+    """The same, each URI as the first line of a file."""
     timeout: float = Field(default=2.5, gt=0, le=60)
     """Seconds in which the store must answer one call; then the request is answered 503."""
+
+    @model_validator(mode="after")
+    def _one_place_for_each(self) -> Self:
+        if self.uri_file is not None and "uri" in self.model_fields_set:
+            raise ValueError("give uri or uri_file, not both")
+        if twice := _twice([*self.placement, *self.placement_files]):
+            raise ValueError(f"{twice} is in placement and in placement_files: give one of them")
+        return self
 
 
 class KeysSettings(SettingsModel):
@@ -61,7 +87,8 @@ class KeysSettings(SettingsModel):
     algorithms: list[Literal["RS256", "ES256"]] = Field(default=["RS256", "ES256"], min_length=1)
     """Signature algorithms. The first is used where a client registers none (RS256 is what clients expect)."""
     secret_file: Path = Path("var/secret")
-    """The file with the secret that seals the keys. Made on the first start. Several lines are several secrets: the
+    """The file with the secret that seals the keys. Made on the first start, where the keys are on this machine; for a
+    store on a server all machines are given the same (`creance secret new`). Several lines are several secrets: the
     first seals, all open."""
 
     @field_validator("algorithms")

@@ -32,6 +32,10 @@ from creance.provider import (
 )
 from creance.provider.authorization import Redirect
 from creance.provider.testing.running import demo_configuration
+from pymongo import MongoClient
+
+from .mongodb_proxy import MongoDBProxy
+from .mongodb_server import MongoDBServer, kind_of_server, start_server
 
 # A machine that is busy is no failure.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -329,3 +333,44 @@ def login_plugin(install_plugin: Callable[..., None]) -> dict[str, dict[str, Any
     """Installs a plugin that believes the cookie `user`, and answers the tables that switch it on."""
     install_plugin("believes", LOGIN)
     return {"believes": {}}
+
+
+def pytest_report_header() -> str:
+    """Says which server the MongoDB tests run on."""
+    return f"MongoDB: {kind_of_server()}"
+
+
+@pytest.fixture(scope="session")
+def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoDBServer]:
+    """A MongoDB server, or a reason to skip."""
+    server = start_server(tmp_path_factory.mktemp("mongodb"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mongodb_database(mongodb_server: MongoDBServer) -> Iterator[str]:
+    """The name of an empty database, which goes when the test ends."""
+    name = f"creance_test_{secrets.token_hex(6)}"
+    yield name
+    with MongoClient[dict[str, Any]](mongodb_server.uri_of(name)) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def mongodb_uri(mongodb_server: MongoDBServer, mongodb_database: str) -> str:
+    return mongodb_server.uri_of(mongodb_database)
+
+
+@pytest.fixture
+def mongodb_proxy(mongodb_server: MongoDBServer) -> Iterator[MongoDBProxy]:
+    """A proxy before the server, which strikes where a test says."""
+    proxy = MongoDBProxy(mongodb_server.address())
+    yield proxy
+    proxy.shut()
+
+
+@pytest.fixture
+def mongodb_proxy_uri(mongodb_server: MongoDBServer, mongodb_proxy: MongoDBProxy, mongodb_database: str) -> str:
+    """The same empty database as `mongodb_uri`, by way of the proxy."""
+    return mongodb_server.uri_through(mongodb_proxy.port, mongodb_database)

@@ -32,8 +32,8 @@ from, and `creance check` says all that is wrong with one.
 - The file is read at the start. Clients, users and keys that commands change are seen by a running provider within ten
   seconds.
 
-The samples in `config/` are complete: `minimal.toml`, `embedded.toml` (the demonstration), `custom-paths.toml` and
-`production.toml`.
+The samples in `config/` are complete: `minimal.toml`, `embedded.toml` (the demonstration), `custom-paths.toml`,
+`production.toml` and `mongodb.toml`.
 """
 
 CLIENT_INTRODUCTION = """\

@@ -10,9 +10,9 @@ from typing import Any
 from ..configuration import read_settings
 from ..errors import ConfigurationError
 from ..openid_provider import OpenIDProvider
+from ..placing import places
 from ..plugin_registry import PluginRegistry
 from ..settings import Settings
-from ..store import make_store
 
 
 def load_provider(path: Path) -> OpenIDProvider:
@@ -71,8 +71,10 @@ def _plugin_mistakes(tables: Mapping[str, Any], of_clients: Iterable[Mapping[str
 
 
 def _store_mistakes(settings: Settings) -> list[str]:
-    try:
-        make_store(settings.store.uri.get_secret_value(), folder=settings.folder, timeout=settings.store.timeout)
-    except ValueError as error:
-        return [f"store.uri: {error}"]
-    return []
+    mistakes: list[str] = []
+    for place in places(settings):
+        try:
+            place.make(place.uri_in(settings), settings)
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+    return mistakes

@@ -122,6 +122,11 @@ def test_relative_paths_are_relative_to_the_file_that_names_them(file: Path) -> 
         ("[http]\nbind = 'localhost:65536'", "http.bind: must be HOST:PORT"),
         ("[http]\nbind = 'localhost:²'", "http.bind: must be HOST:PORT"),
         ("[http]\ntrusted_proxies = ['10.0.0.1/8']", "http.trusted_proxies[0]:"),
+        ("[store]\nuri = 'sqlite:x.db'\nuri_file = 'uri'", "store: give uri or uri_file, not both"),
+        (
+            "[store.placement]\nkeys = 'sqlite:x.db'\n[store.placement_files]\nkeys = 'uri'",
+            "store: keys is in placement and in placement_files: give one of them",
+        ),
         ("[keys]\nalgorithms = []", "keys.algorithms: list should have at least 1 item"),
         ("[keys]\nalgorithms = ['RS256', 'HS256']", "keys.algorithms[1]: input should be 'RS256' or 'ES256'"),
         ("[keys]\nalgorithms = ['RS256', 'RS256']", "keys.algorithms: RS256 is there twice"),
