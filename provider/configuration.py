@@ -37,7 +37,7 @@ def read_settings(path: str | Path, environ: Mapping[str, str] | None = None) ->
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigurationError(*explain(error, Settings), *mistakes) from None
-    except ValueError as error:  # pydantic-settings: a variable that should be JSON is not
+    except (ValueError, RecursionError) as error:  # pydantic-settings: a variable that should be JSON is not
         raise ConfigurationError(
             *mistakes, f'environment: {error} (a list or a table is JSON there: ["10.0.0.0/8"])'
         ) from None
@@ -58,6 +58,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: is not TOML: {error}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or tables in tables without end
+        raise ConfigurationError(f"{path}: is not TOML that can be read") from None
 
 
 def _merge(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def _plugin_setting(name: str, value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

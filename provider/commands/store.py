@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import click
 from ..errors import ConfigurationError
 from ..keyring import SIGNING_KEYS
 from ..openid_provider import OpenIDProvider
+from ..placing import shares
 from ..sealing import Sealer, read_secret_file
-from ..store import StoreRefused, StoreUnavailable
-from ..store.embedded import EmbeddedStore, Examination
+from ..store import Collection, Store, StoreRefused, StoreUnavailable
+from ..store.embedded import EmbeddedStore
+from ..store.examination import ExaminableStore, Examination
 from .invocation import Invocation, config_option, pass_invocation
 from .refusal import Refused
+from .store_copy import copy_command
 from .table import print_table
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -24,7 +28,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.group()
 @config_option
 def store() -> None:
-    """The database of an embedded store: backed up, put back, examined."""
+    """The databases: made, examined, copied; one that is a file is backed up and put back too."""
+
+
+store.add_command(copy_command)
 
 
 def _embedded(provider: OpenIDProvider) -> EmbeddedStore:
@@ -83,28 +90,67 @@ def restore(invocation: Invocation, file: Path, keep_issued: bool) -> None:
 def check(invocation: Invocation, file: Path | None, as_json: bool) -> None:
     """Read the whole database, or the backup FILE, and say what it holds and all that is wrong with it.
 
-    Nothing is changed, and the provider may serve meanwhile. The exit code is 1 where something is wrong.
+    Where [store.placement] names several, each of them in turn. Nothing is changed, and the provider may serve
+    meanwhile. The exit code is 1 where something is wrong.
     """
     provider = invocation.provider
-    examined = _embedded(provider) if file is None else _embedded(provider).at(file)
-    examination = examined.examine(provider.collections)
-    if not examination.problems:
-        _examine_keys(provider, examined, examination)
+    places = shares(provider.store if file is None else _embedded(provider).at(file), provider.collections)
+    examined = [(store, _examine(provider, _examinable(store), share)) for store, share in places]
     if as_json:
-        click.echo(json.dumps({"store": examined.describe(), **asdict(examination)}, indent=2))
+        members = [{"store": store.describe(), **asdict(examination)} for store, examination in examined]
+        click.echo(json.dumps({"stores": members}, indent=2))
     else:
-        _print(examined, examination)
-    if examination.problems:
-        raise Refused(*examination.problems)
+        for number, (store, examination) in enumerate(examined):
+            _print(store, examination, apart=number > 0)
+    problems = [problem for _, examination in examined for problem in examination.problems]
+    if problems:
+        raise Refused(*problems)
 
 
-def _examine_keys(provider: OpenIDProvider, examined: EmbeddedStore, examination: Examination) -> None:
+@store.command()
+@config_option
+@pass_invocation
+def init(invocation: Invocation) -> None:
+    """Make what the databases lack: files, tables, indexes. Nothing that is there is changed.
+
+    `creance serve` does the same. This is for a database on which the account that serves may not: run it with the
+    store's URI of one that may (CREANCE_STORE__URI), before the first start and after each upgrade.
+    """
+    provider = invocation.provider
+    for place, share in shares(provider.store, provider.collections):
+        missing = place.missing(share) if isinstance(place, ExaminableStore) else []
+        try:
+            place.open(share)
+            click.echo(place.describe())
+        finally:
+            place.close()
+        for part in missing:
+            click.echo(f"made: {part}")
+        click.echo("all is there that the provider needs")
+
+
+def _examinable(store: Store) -> ExaminableStore:
+    if not isinstance(store, ExaminableStore):
+        raise Refused(f"{store.describe()}: this store cannot be examined here; use the database's own tools")
+    return store
+
+
+def _examine(provider: OpenIDProvider, store: ExaminableStore, share: Sequence[Collection]) -> Examination:
+    examination = store.examine(share)
+    if SIGNING_KEYS in share and not examination.problems:
+        _examine_keys(provider, store, share, examination)
+    return examination
+
+
+def _examine_keys(
+    provider: OpenIDProvider, examined: ExaminableStore, share: Sequence[Collection], examination: Examination
+) -> None:
     """Whether the secret opens the keys: without it no backup is worth anything."""
     if not any(each.collection == SIGNING_KEYS.name and each.documents for each in examination.contents):
         examination.facts["keys"] = "none yet"
         return
     try:
-        examined.open_to_read(provider.collections)
+        examined.open_to_read(share)
         sealer = Sealer(read_secret_file(_secret_file(provider)), provider.settings.issuer)
         provider.keyring_in(examined, sealer).ping()
         examination.facts["keys"] = f"opened by {_secret_file(provider)}"
@@ -120,7 +166,9 @@ def _secret_file(provider: OpenIDProvider) -> Path:
     return provider.settings.path(provider.settings.keys.secret_file)
 
 
-def _print(examined: EmbeddedStore, examination: Examination) -> None:
+def _print(examined: Store, examination: Examination, *, apart: bool) -> None:
+    if apart:
+        click.echo()
     click.echo(examined.describe())
     click.echo()
     print_table(("what", "found"), [(name, str(found)) for name, found in examination.facts.items()])

@@ -401,6 +401,22 @@ class Store(ABC):
         """Valid documents in the order of their keys, those after the key `after`. For commands, not for requests."""
 
     @abstractmethod
+    def page_kept(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
+        """All documents that are kept, also expired and redeemed ones, in the order of their keys, those after the key
+        `after`. For moving them to another store.
+        """
+
+    @abstractmethod
+    def put(self, collection: Collection, documents: Sequence[Document], *, overwrite: bool = False) -> list[Document]:
+        """Write documents exactly as they are, expired and redeemed ones too; only the version is this store's own.
+        For moving them from another store, while nobody else writes.
+
+        A key that is taken by a document which is still kept is left alone, and that one is answered; with `overwrite`
+        it is replaced. All others are durable when this returns. Where it raises, any of them may have been written:
+        doing it again does no harm. Raises BadDocument before anything is written.
+        """
+
+    @abstractmethod
     def write(self, operations: Sequence[Operation]) -> list[int | None]:
         """All writes of one request. Either all are done and durable when this returns, or one raises and none remains.
 

@@ -16,12 +16,15 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from . import Collection, Document, Operation, Store, StoreUnavailable, time_left
+from . import Collection, Document, Operation, StoreRefused, StoreUnavailable, time_left
 from .baton import baton
+from .examination import ExaminableStore, Examination
 from .mongodb_connection import SCHEMES, Address, Row, database_of
 from .mongodb_documents import Documents, expired, remove_expired
 from .mongodb_errors import is_silence, unavailable, unusable
-from .mongodb_layout import DOCUMENTS, LEASES, make_indexes, mark_layout, touch
+from .mongodb_examination import examine_database, missing_parts
+from .mongodb_layout import DOCUMENTS, LEASES, layout_of, make_indexes, mark_layout, touch
+from .mongodb_put import Put
 from .mongodb_recovery import Recovery
 from .mongodb_write import Write, persistently
 
@@ -34,7 +37,7 @@ _LAYOUT_TIMEOUT: Final = 600.0
 """Seconds that indexes on documents which are there already may take."""
 
 
-class MongoDBStore(Store):
+class MongoDBStore(ExaminableStore):
     """No transaction is needed, so that any deployment will do: a replica set, a sharded cluster, a single server.
 
     A write is done step by step (`mongodb_write`); single use is one atomic operation on one document. Reads look at
@@ -60,28 +63,62 @@ class MongoDBStore(Store):
         return cls(Address(uri, timeout))
 
     def open(self, collections: Iterable[Collection]) -> None:
+        self._open(collections, self._lay_out)
+
+    def open_to_read(self, collections: Iterable[Collection]) -> None:
+        self._open(collections, self._look_at_layout)
+
+    def _open(self, collections: Iterable[Collection], prepare: Callable[[_Connected, list[Collection]], None]) -> None:
         self._refuse_another_process()
         self._process = os.getpid()
+        declared = list(collections)
         connected = self._connected or _Connected(self._address.connect(), self.timeout)
         try:
-            self._documents = self._lay_out(connected, collections)
+            prepare(connected, declared)
         except BaseException as error:
             if connected is not self._connected:
                 connected.close()
             if isinstance(error, PyMongoError):
                 raise unusable(self._address.name, error) from error
             raise
-        self.collections = {name: documents.collection for name, documents in self._documents.items()}
+        self._documents = {collection.name: Documents(collection, connected.documents) for collection in declared}
+        self.collections = {collection.name: collection for collection in declared}
         self._connected = connected
 
-    def _lay_out(self, connected: _Connected, collections: Iterable[Collection]) -> dict[str, Documents]:
+    def _lay_out(self, connected: _Connected, collections: list[Collection]) -> None:
         with pymongo.timeout(self.timeout):
             self._version = f" {connected.client.server_info()['version']}"
             mark_layout(connected.database)
-        documents = {collection.name: Documents(collection, connected.documents) for collection in collections}
         with pymongo.timeout(_LAYOUT_TIMEOUT):
-            make_indexes(connected.documents, chain(*(each.collection.indexes for each in documents.values())))
-        return documents
+            make_indexes(connected.documents, chain(*(collection.indexes for collection in collections)))
+
+    def _look_at_layout(self, connected: _Connected, collections: list[Collection]) -> None:
+        """Raises StoreRefused where nothing is laid out. A key is found without the other indexes."""
+        with pymongo.timeout(self.timeout):
+            self._version = f" {connected.client.server_info()['version']}"
+            if not layout_of(connected.database):
+                raise StoreRefused(f"the database {self._address.name} is empty: creance store init lays it out")
+
+    def missing(self, collections: Iterable[Collection]) -> list[str]:
+        declared = list(collections)
+        with self._looking() as client, pymongo.timeout(self.timeout):
+            return missing_parts(database_of(client), declared)
+
+    def examine(self, collections: Iterable[Collection]) -> Examination:
+        declared = list(collections)
+        with self._looking() as client:
+            return examine_database(client, declared, self.clock())
+
+    @contextmanager
+    def _looking(self) -> Iterator[MongoClient[Row]]:
+        """A connection of its own, for what needs no opening."""
+        try:
+            with self._address.connect() as client:
+                with pymongo.timeout(self.timeout):
+                    client.admin.command("ping")  # so that a server that is not there is not awaited for longer
+                yield client
+        except PyMongoError as error:
+            raise unusable(self._address.name, error) from error
 
     def close(self) -> None:
         if self._process != os.getpid():
@@ -104,6 +141,13 @@ class MongoDBStore(Store):
 
     def page(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
         return self._read(partial(self._of(collection).page, after, self.clock(), limit))
+
+    def page_kept(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
+        return self._read(partial(self._of(collection).page_kept, after, self.clock(), limit))
+
+    def put(self, collection: Collection, documents: Sequence[Document], *, overwrite: bool = False) -> list[Document]:
+        put = Put(self._of(collection), documents, overwrite=overwrite)
+        return self._read(partial(put.do, self.clock())) if documents else []
 
     def write(self, operations: Sequence[Operation]) -> list[int | None]:
         write = Write(self._of, operations)

@@ -58,10 +58,16 @@ class Documents:
         return [document_of(row) for row in self.held.find(query, _READ, limit=limit, batch_size=limit)]
 
     def page(self, after: str | None, now: float, limit: int) -> list[Document]:
+        return self._page(after, valid(now), limit)
+
+    def page_kept(self, after: str | None, now: float, limit: int) -> list[Document]:
+        return self._page(after, {"keep_until": {"$gt": now}}, limit)
+
+    def _page(self, after: str | None, which: Row, limit: int) -> list[Document]:
         if not is_text(after or ""):
             return []
         beyond = self.collection.name + chr(ord("/") + 1)
-        query = {"_id": {"$gt": self.id_of(after or ""), "$lt": beyond}, **valid(now)}
+        query = {"_id": {"$gt": self.id_of(after or ""), "$lt": beyond}, **which}
         rows = self.held.find(query, _READ, limit=limit, batch_size=limit).sort("_id", 1)
         return [document_of(row) for row in rows]
 

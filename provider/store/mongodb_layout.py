@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from . import StoreRefused
 from .mongodb_connection import Row
-from .mongodb_errors import INDEX_CONFLICTS
+from .mongodb_errors import INDEX_CONFLICTS, NOT_AUTHORIZED
 
 DOCUMENTS: Final = "creance_documents"
 LEASES: Final = "creance_leases"
@@ -29,19 +29,23 @@ _OPTIONS: Final = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpre
 
 def mark_layout(database: Database[Row]) -> None:
     """Of which time are these documents? Raises StoreRefused for those of a newer version."""
-    mark: Row = {"_id": "layout", "version": LAYOUT_VERSION}
-    there = database[LAYOUT].find_one({"_id": "layout"})
-    if there is None:
+    if not layout_of(database):
         try:
-            database[LAYOUT].insert_one(mark)
+            database[LAYOUT].insert_one({"_id": "layout", "version": LAYOUT_VERSION})
         except DuplicateKeyError:
-            there = database[LAYOUT].find_one({"_id": "layout"})
-    version = (there or mark)["version"]
+            layout_of(database)
+
+
+def layout_of(database: Database[Row]) -> int:
+    """The layout of the documents, 0 where there is none yet. Raises StoreRefused for a newer one."""
+    mark = database[LAYOUT].find_one({"_id": "layout"})
+    version = int(mark["version"]) if mark else 0
     if version > LAYOUT_VERSION:
         raise StoreRefused(
             f"the database {database.name} has layout {version}, made by a newer version; this one knows layout "
             f"{LAYOUT_VERSION}: install the newer version, or restore a backup"
         )
+    return version
 
 
 def touch(database: Database[Row]) -> None:
@@ -54,23 +58,28 @@ def make_indexes(held: MongoCollection[Row], fields: Iterable[str]) -> None:
     """Make the indexes that are missing: many workers may do so together. Where none is missing nothing is asked for,
     so that the provider's own account need not have the right.
 
-    Raises StoreRefused for one that is there with other options, and leaves it as it is.
+    Raises StoreRefused for one that is there with other options, and leaves it as it is; and where indexes are missing
+    that this account may not make.
     """
-    wanted = [
-        IndexModel("expires_at", expireAfterSeconds=0),
-        *(IndexModel(f"fields.{field}", sparse=True) for field in sorted(set(fields))),
-    ]
-    missing = _missing(held, wanted)
+    fields = sorted(set(fields))
+    missing = missing_indexes(held, fields)
     if not missing:
         return
     try:
         held.create_indexes(missing)
     except OperationFailure as error:
-        if error.code not in INDEX_CONFLICTS or _missing(held, wanted):  # which says more
+        if error.code == NOT_AUTHORIZED:
+            raise StoreRefused(_may_not(held, missing)) from error
+        if error.code not in INDEX_CONFLICTS or missing_indexes(held, fields):  # which says more
             raise
 
 
-def _missing(held: MongoCollection[Row], indexes: Iterable[IndexModel]) -> list[IndexModel]:
+def missing_indexes(held: MongoCollection[Row], fields: Iterable[str]) -> list[IndexModel]:
+    """Those that are not there. Raises StoreRefused for one that is there with other options."""
+    indexes = [
+        IndexModel("expires_at", expireAfterSeconds=0),
+        *(IndexModel(f"fields.{field}", sparse=True) for field in sorted(set(fields))),
+    ]
     there = list(held.list_indexes())
     missing = []
     for index in indexes:
@@ -87,6 +96,14 @@ def _missing(held: MongoCollection[Row], indexes: Iterable[IndexModel]) -> list[
 def _options(index: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are set: false is the same as nothing, and zero seconds are not."""
     return {name: index[name] for name in _OPTIONS if index.get(name) is not None and index[name] is not False}
+
+
+def _may_not(held: MongoCollection[Row], missing: Iterable[IndexModel]) -> str:
+    names = ", ".join(index.document["name"] for index in missing)
+    return (
+        f"{held.full_name} lacks the indexes {names}, and this account may not make them: run creance store init with "
+        "one that may (createIndex), and start again"
+    )
 
 
 def _conflict(held: MongoCollection[Row], there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

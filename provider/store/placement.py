@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -44,8 +44,8 @@ class PlacedStore(Store):
 
     def open(self, collections: Iterable[Collection]) -> None:
         declared = list(collections)
-        for store in self._stores:
-            store.open([collection for collection in declared if self.place_of(collection) is store])
+        for store, share in self.shares(declared):
+            store.open(share)
         self.collections = {collection.name: collection for collection in declared}
 
     def close(self) -> None:
@@ -60,6 +60,11 @@ class PlacedStore(Store):
         """The store that keeps a collection."""
         return self._placed.get(collection.group or collection.name, self._rest)
 
+    def shares(self, collections: Sequence[Collection]) -> Iterator[tuple[Store, list[Collection]]]:
+        """Each store, with those that it keeps."""
+        for store in self._stores:
+            yield store, [collection for collection in collections if self.place_of(collection) is store]
+
     def get(self, collection: Collection, key: str) -> Document | None:
         return self.place_of(collection).get(collection, key)
 
@@ -71,6 +76,12 @@ class PlacedStore(Store):
 
     def page(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
         return self.place_of(collection).page(collection, after, limit)
+
+    def page_kept(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
+        return self.place_of(collection).page_kept(collection, after, limit)
+
+    def put(self, collection: Collection, documents: Sequence[Document], *, overwrite: bool = False) -> list[Document]:
+        return self.place_of(collection).put(collection, documents, overwrite=overwrite)
 
     def write(self, operations: Sequence[Operation]) -> list[int | None]:
         runs = [(store, list(run)) for store, run in groupby(operations, lambda each: self.place_of(each.collection))]

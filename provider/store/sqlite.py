@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import Collection, Document, Operation, StoreUnavailable, deadline, time_left
-from .embedded import EmbeddedStore, Examination
+from .embedded import EmbeddedStore
+from .examination import Examination
 from .sqlite_connection import Connection, Deadline, connect, unavailable, unusable
 from .sqlite_copy import copy_database
-from .sqlite_examination import examine_database
+from .sqlite_examination import examine_database, missing_parts
 from .sqlite_file import (
     Identity,
     create,
@@ -128,6 +129,9 @@ class SQLiteStore(EmbeddedStore):
         refuse_network_file_system(self.path)
         return restore_database(self.path, backup.absolute(), keep_issued=keep_issued)
 
+    def missing(self, collections: Iterable[Collection]) -> list[str]:
+        return missing_parts(self.path, [Table(collection) for collection in collections])
+
     def examine(self, collections: Iterable[Collection]) -> Examination:
         return examine_database(self.path, collections, self.clock())
 
@@ -146,6 +150,14 @@ class SQLiteStore(EmbeddedStore):
     def page(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
         bounds = {"after": after or "", "now": self.clock(), "limit": limit}
         return [document_of(row) for row in self._read(self._table(collection).page, bounds)]
+
+    def page_kept(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
+        bounds = {"after": after or "", "now": self.clock(), "limit": limit}
+        return [document_of(row) for row in self._read(self._table(collection).page_kept, bounds)]
+
+    def put(self, collection: Collection, documents: Sequence[Document], *, overwrite: bool = False) -> list[Document]:
+        step = self._table(collection).put(documents, overwrite=overwrite)
+        return [document_of(row) for row in self._write(lambda connection: step(connection, self.clock()))]
 
     def write(self, operations: Sequence[Operation]) -> list[int | None]:
         steps = [self._table(operation.collection).plan(operation) for operation in operations]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from . import Collection, StoreRefused
-from .embedded import Contents, Examination
+from .examination import Contents, Examination, newer_documents
 from .sqlite_connection import Deadline, connect, unusable
 from .sqlite_copy import PATIENCE
 from .sqlite_file import identity_of
 from .sqlite_layout import collection_of, layout_of, number, tables_of
+from .sqlite_table import Table
 
 MOST_DAMAGES: Final = 10
 """Of a damaged file every page may be one."""
@@ -46,12 +47,28 @@ def examine_database(path: Path, collections: Iterable[Collection], now: float) 
             examination.problems += _damages(connection, path)
             examination.facts["integrity"] = "damaged" if examination.problems else "ok"
             examination.contents += _contents(connection, now)
-            examination.problems += _newer(examination.contents, collections)
+            examination.problems += newer_documents(examination.contents, collections)
     except StoreRefused as refusal:
         examination.problems.append(str(refusal))
     except sqlite3.Error as error:
         examination.problems.append(str(unusable(path, error)))
     return examination
+
+
+def missing_parts(path: Path, tables: Sequence[Table]) -> list[str]:
+    """What an opening would make."""
+    if not path.exists():
+        return [f"the file {path}"]
+    try:
+        with closing(connect(path, Deadline(PATIENCE))) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            layout_of(connection, path)
+            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    wanted = [*(("the table", table.name) for table in tables)]
+    wanted += [("the index", index) for table in tables for index in table.indexes()]
+    return [f"{kind} {name}" for kind, name in wanted if name not in there]
 
 
 def _damages(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
@@ -66,15 +83,3 @@ def _contents(connection: sqlite3.Connection, now: float) -> Iterator[Contents]:
         rows = connection.execute(COUNT.replace("<table>", table), {"now": now}).fetchall()
         for schema, documents, kept, unswept in rows or [(None, 0, 0, 0)]:
             yield Contents(collection_of(table), schema, documents, kept, unswept)
-
-
-def _newer(contents: Sequence[Contents], collections: Iterable[Collection]) -> Iterator[str]:
-    """Documents of a shape that this version does not know."""
-    known = {collection.name: collection.schema for collection in collections}
-    for found in contents:
-        schema = known.get(found.collection, found.schema)
-        if found.schema is not None and schema is not None and found.schema > schema:
-            yield (
-                f"{found.collection} has documents of schema {found.schema} ({found.documents} of them), made by a "
-                f"newer version; this one knows schema {schema}: install the newer version, or restore a backup"
-            )

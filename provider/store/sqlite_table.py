@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -33,6 +33,9 @@ from . import (
 Step = Callable[[sqlite3.Connection, float], int | None]
 """An operation, checked and encoded: what is left to do within the transaction, at a time."""
 
+Row = tuple[Any, ...]
+"""What any of the SELECTs answers."""
+
 TABLE = """
 CREATE TABLE IF NOT EXISTS <table> (
     key TEXT NOT NULL PRIMARY KEY,
@@ -53,6 +56,7 @@ GET = f"{SELECT} WHERE key = :key AND {VALID}"
 GET_KEPT = f"{SELECT} WHERE key = :key AND keep_until > :now"
 FIND = f"{SELECT} WHERE json_extract(value, '$.<field>') = :value AND {VALID} LIMIT :limit"
 PAGE = f"{SELECT} WHERE key > :after AND {VALID} ORDER BY key LIMIT :limit"
+PAGE_KEPT = f"{SELECT} WHERE key > :after AND keep_until > :now ORDER BY key LIMIT :limit"
 
 INSERT = """
 INSERT INTO <table> (key, value, version, valid_until, keep_until, redeemed_at, schema)
@@ -61,6 +65,14 @@ ON CONFLICT (key) DO UPDATE SET
     value = excluded.value, version = excluded.version, valid_until = excluded.valid_until,
     keep_until = excluded.keep_until, redeemed_at = NULL, schema = excluded.schema
 WHERE keep_until <= :now
+"""
+PUT = """
+INSERT INTO <table> (key, value, version, valid_until, keep_until, redeemed_at, schema)
+VALUES (:key, :value, :version, :valid_until, :keep_until, :redeemed_at, :schema)
+ON CONFLICT (key) DO UPDATE SET
+    value = excluded.value, version = excluded.version, valid_until = excluded.valid_until,
+    keep_until = excluded.keep_until, redeemed_at = excluded.redeemed_at, schema = excluded.schema
+WHERE :overwrite OR keep_until <= :now
 """
 REPLACE = """
 UPDATE <table> SET
@@ -91,13 +103,16 @@ class Table:
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
+        self.name = f"c_{collection.name}"
         self.get = self._sql(GET)
         self.get_kept = self._sql(GET_KEPT)
         self.page = self._sql(PAGE)
+        self.page_kept = self._sql(PAGE_KEPT)
         self.sweep = self._sql(SWEEP)
         self._find = {field: self._sql(FIND, field) for field in collection.indexes}
         self._delete_where = {field: self._sql(DELETE_WHERE, field) for field in collection.indexes}
         self._insert_sql = self._sql(INSERT)
+        self._put_sql = self._sql(PUT)
         self._replace_sql = self._sql(REPLACE)
         self._redeem_sql = self._sql(REDEEM)
         self._delete_sql = self._sql(DELETE)
@@ -115,6 +130,11 @@ class Table:
         yield self._sql(INDEX_KEEP)
         for field in self.collection.indexes:
             yield self._sql(INDEX_FIELD, field)
+
+    def indexes(self) -> list[str]:
+        """The names of those that `layout` makes."""
+        name = self.collection.name
+        return [f"i_{name}", *(f"i_{name}.{field}" for field in self.collection.indexes)]
 
     def find(self, field: str) -> str:
         """Raises ValueError for a field that was not declared."""
@@ -146,6 +166,29 @@ class Table:
                 return partial(self._remove_where, self.delete_where(operation.field), operation.value)
             case Increment():
                 return partial(self._increment, self._counter(operation))
+
+    def put(
+        self, documents: Sequence[Document], *, overwrite: bool
+    ) -> Callable[[sqlite3.Connection, float], list[Row]]:
+        """What `Store.put` does, checked and encoded. It answers the rows that are in the way. Raises BadDocument."""
+        rows = [self._as_it_is(document) | {"overwrite": overwrite} for document in documents]
+
+        def step(connection: sqlite3.Connection, now: float) -> list[Row]:
+            taken = [row for row in rows if not connection.execute(self._put_sql, row | {"now": now}).rowcount]
+            return [connection.execute(self.get_kept, {"key": row["key"], "now": now}).fetchone() for row in taken]
+
+        return step
+
+    def _as_it_is(self, document: Document) -> dict[str, Any]:
+        return {
+            "key": check_key(document.key),
+            "value": encode(document.value),
+            "version": _first_version(),
+            "valid_until": document.valid_until,
+            "keep_until": document.keep_until,
+            "redeemed_at": document.redeemed_at,
+            "schema": self.collection.schema,
+        }
 
     def _row(self, operation: Insert | Ensure) -> dict[str, Any]:
         key = {"key": check_key(operation.key), "version": _first_version()}
@@ -214,8 +257,7 @@ class Table:
         return count
 
 
-def document_of(row: tuple[Any, ...]) -> Document:
-    """A row of any of the SELECTs."""
+def document_of(row: Row) -> Document:
     key, value, version, valid_until, keep_until, redeemed_at = row
     return Document(key, json.loads(value), version, valid_until, keep_until, redeemed_at)
 

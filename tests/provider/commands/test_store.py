@@ -115,7 +115,7 @@ def test_what_was_issued_comes_back_on_demand_only(command: Any, backup: Path, d
 
 
 def documents(command: Any, collection: str) -> int:
-    examined = json.loads(command.done("store", "check", "--json"))
+    (examined,) = json.loads(command.done("store", "check", "--json"))["stores"]
     (contents,) = (each for each in examined["contents"] if each["collection"] == collection)
     return int(contents["documents"])
 
@@ -138,7 +138,7 @@ def test_a_sound_database(command: Any, database: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_for_programs(command: Any, database: Path) -> None:
-    examined = json.loads(command.done("store", "check", "--json"))
+    (examined,) = json.loads(command.done("store", "check", "--json"))["stores"]
     assert set(examined) == {"store", "facts", "contents", "problems"}
     assert examined["store"].endswith(str(database))
     assert examined["facts"]["integrity"] == "ok"
@@ -186,7 +186,7 @@ def test_all_problems_are_said_and_the_rest_is_shown(command: Any, database: Pat
     ]
     result = command("store", "check", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["problems"] == lines
+    assert json.loads(result.stdout)["stores"][0]["problems"] == lines
 
 
 def problems(command: Any) -> list[str]:
@@ -220,9 +220,119 @@ def test_a_database_that_the_next_start_will_migrate(command: Any, monkeypatch: 
 
 
 @pytest.mark.usefixtures("other_store")
-@pytest.mark.parametrize("arguments", [["backup", "b.db"], ["restore", "b.db"], ["check"]])
+@pytest.mark.parametrize("arguments", [["backup", "b.db"], ["restore", "b.db"], ["check", "b.db"]])
 def test_a_server_has_tools_of_its_own(command: Any, arguments: list[str]) -> None:
     """EmbeddedStore: a server is backed up by its own tools, and says so."""
     assert command.refused("store", *arguments) == [
         "a server somewhere: only a store that is one file is looked after here; use the database's own tools"
     ]
+
+
+@pytest.mark.usefixtures("other_store")
+def test_a_store_that_cannot_be_examined_says_so(command: Any) -> None:
+    """ExaminableStore: a stranger's store need not be one."""
+    said = "a server somewhere: this store cannot be examined here; use the database's own tools"
+    assert command.refused("store", "check") == [said]
+
+
+@pytest.mark.usefixtures("other_store")
+def test_any_store_can_be_made_ready(command: Any) -> None:
+    """`creance store init`: what was made is told by stores that can be examined."""
+    assert command.done("store", "init").splitlines() == ["a server somewhere", "all is there that the provider needs"]
+
+
+# Init
+
+
+def test_a_database_is_made_before_the_first_start(command: Any, database: Path) -> None:
+    """Issue 5, 9: `init` makes tables and indexes, says which, and does nothing the second time."""
+    database.unlink()
+    (first, *made, last) = command.done("store", "init").splitlines()
+    assert first == f"SQLite {sqlite3.sqlite_version}, {database}"
+    assert made == [f"made: the file {database}"]
+    assert last == "all is there that the provider needs"
+    assert command.done("store", "init").splitlines() == [first, last]
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("DROP TABLE c_users")
+        connection.commit()
+    made = command.done("store", "init").splitlines()[1:-1]
+    assert made == [
+        "made: the table c_users",
+        "made: the index i_users",
+        "made: the index i_users.subject",
+    ]
+    assert facts_of(command.done("store", "check"))["integrity"] == "ok"
+
+
+# MongoDB
+
+
+@pytest.fixture
+def on_mongodb(monkeypatch: pytest.MonkeyPatch, mongodb_uri: str) -> str:
+    """The configuration's store, on a server."""
+    monkeypatch.setenv("CREANCE_STORE__URI", mongodb_uri)
+    return mongodb_uri
+
+
+@pytest.mark.usefixtures("on_mongodb")
+def test_what_a_database_server_lacks_is_a_problem_until_it_is_made(command: Any) -> None:
+    """Issue 5, 9: `check` and `init`, on MongoDB."""
+    result = command("store", "check")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == "creance: the layout's mark is missing: creance store init makes it"
+    assert all(line.endswith("is missing: creance store init makes it") for line in lines)
+    made = command.done("store", "init").splitlines()
+    assert [line.removeprefix("made: ") for line in made[1:-1]] == [
+        line.removeprefix("creance: ").partition(" is missing")[0] for line in lines
+    ]
+    assert len(command.done("store", "init").splitlines()) == 2
+    facts = facts_of(command.done("store", "check"))
+    assert {"expires_at_1", "fields.grant_id_1"} < set(facts["indexes"].split(", "))
+    assert facts["keys"] == "none yet"
+
+
+@pytest.mark.usefixtures("on_mongodb")
+def test_a_database_server_is_examined(command: Any) -> None:
+    """Issue 5, 9: server, version, replica set, write concern, documents of each collection, and the keys."""
+    command.done("users", "add", "carol", typed="a password")
+    output = command.done("store", "check")
+    assert output.startswith("MongoDB ")
+    facts = facts_of(output)
+    assert facts["server"].startswith("MongoDB ")
+    assert facts["write concern"] == "w=majority, j=True"
+    assert facts["read concern"] == "local, from the primary"
+    assert "replica set" in facts["deployment"] or facts["deployment"].startswith("a single server: ")
+    assert re.fullmatch(r"\d+\.\d seconds (ahead of|behind) this machine's", facts["clock"])
+    assert facts["keys"].startswith("opened by ")
+    rows = [line.split() for line in output.split("\n\n")[2].splitlines()]
+    assert ["signing_keys", "1", "1", "0", "0"] in rows
+    assert ["users", "1", "1", "0", "0"] in rows
+    assert ["clients", "-", "0", "0", "0"] in rows
+
+
+def test_each_place_is_examined_in_turn(
+    command: Any, database: Path, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DESIGN, Configuration: a group of collections may live elsewhere; each store is asked for its own."""
+    monkeypatch.setenv("CREANCE_STORE__PLACEMENT", json.dumps({"tokens": mongodb_uri}))
+    command.done("store", "init")
+    here, there = json.loads(command.done("store", "check", "--json"))["stores"]
+    assert here["store"].endswith(str(database))
+    assert there["store"].startswith("MongoDB")
+    assert here["facts"]["keys"].startswith("opened by ")
+    assert "keys" not in there["facts"]
+    assert {each["collection"] for each in there["contents"]} == {
+        "access_tokens",
+        "authorization_codes",
+        "refresh_tokens",
+    }
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """StoreUnavailable: the cause in one line, and no password."""
+    monkeypatch.setenv("CREANCE_STORE__URI", "mongodb://me:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100")
+    for what in ("check", "init"):
+        (line,) = command.refused("store", what)
+        assert line.startswith("the database x at 127.0.0.1:1 cannot be reached: ")
+        assert "hunter2" not in line

@@ -18,7 +18,7 @@ from creance.provider.store import (
     insert,
     redeem,
 )
-from creance.provider.store.embedded import Contents
+from creance.provider.store.examination import Contents
 from creance.provider.store.sqlite import SQLiteStore
 from creance.provider.store.sqlite_layout import LAYOUT_VERSION
 

@@ -1,0 +1,110 @@
+"""`creance store copy`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import click
+
+from ..errors import ConfigurationError
+from ..keyring import refuse_other_keys
+from ..openid_provider import OpenIDProvider
+from ..secret_files import read_first_line
+from ..store import Collection, Store, make_store
+from ..store.copying import Done, compare, copy, count
+from ..store.examination import ExaminableStore
+from .invocation import Invocation, config_option, pass_invocation
+from .refusal import Refused
+from .table import print_table
+
+TIMEOUT = 60.0
+"""Seconds that one call may take: nobody waits for a page in a browser here."""
+
+
+@click.command("copy")
+@config_option
+@click.argument("source_uri", metavar="FROM")
+@click.argument("target_uri", metavar="TO")
+@click.option("--overwrite", is_flag=True, help="Replace documents of TO that are not as those of FROM.")
+@pass_invocation
+def copy_command(invocation: Invocation, source_uri: str, target_uri: str, overwrite: bool) -> None:
+    """Copy the whole provider from one store to another, and compare them. The provider must have been stopped.
+
+    FROM and TO are URIs as store.uri has them, or @FILE, whose first line is one: a command line is no place for a
+    password. Everything comes along as it is, also what is spent and kept only to recognise a second use. A copy that
+    was interrupted goes on where it was when it is asked for again.
+    """
+    provider = invocation.provider
+    collections = provider.collections
+    source, target = _store_at(provider, source_uri, "FROM"), _store_at(provider, target_uri, "TO")
+    try:
+        _open_source(source, collections)
+        target.open(collections)
+        if source.describe() == target.describe():
+            raise Refused(f"FROM and TO are the same: {source.describe()}")
+        refuse_other_keys(source, target, provider.settings.issuer)
+        click.echo(f"From {source.describe()}")
+        click.echo(f"to {target.describe()}")
+        click.echo("The provider must have been stopped: what it writes meanwhile is lost, or makes the copy fail.")
+        _copy(source, target, collections, overwrite=overwrite)
+    finally:
+        source.close()
+        target.close()
+    secret = provider.settings.path(provider.settings.keys.secret_file)
+    click.echo(f"Both hold the same. Name TO in the configuration, keep {secret} as it is, and start.")
+
+
+def _store_at(provider: OpenIDProvider, uri: str, which: str) -> Store:
+    if uri.startswith("@"):
+        uri = read_first_line(Path(uri[1:]).absolute(), which)
+    folder = provider.settings.folder
+    try:
+        return make_store(uri, folder=folder, timeout=TIMEOUT)
+    except ValueError as error:
+        raise ConfigurationError(f"{which}: {error}") from None
+
+
+def _open_source(source: Store, collections: Sequence[Collection]) -> None:
+    """One that is there already, sound, and of a version that we know."""
+    if not isinstance(source, ExaminableStore):
+        source.open(collections)
+        return
+    source.open_to_read(collections)
+    source.open(collections)  # a plugin may be new: what its collections need is made
+    examination = source.examine(collections)
+    if examination.problems:
+        raise Refused(*examination.problems)
+    declared = {collection.name for collection in collections}
+    for contents in examination.contents:
+        if contents.documents and contents.collection not in declared:
+            click.echo(
+                f"{contents.collection}: {contents.documents} documents are left behind: no plugin of this "
+                "configuration has them"
+            )
+
+
+def _copy(source: Store, target: Store, collections: Sequence[Collection], *, overwrite: bool) -> None:
+    documents = sum(count(source, collection) for collection in collections)
+    with _progress("copying", documents) as done:
+        copied = [copy(source, target, collection, overwrite=overwrite, done=done) for collection in collections]
+    with _progress("comparing", 2 * documents) as done:
+        summaries = list(map(partial(compare, source, target, done=done), collections))
+    rows = [
+        (collection.name, str(number), str(summary.documents), summary.digest[:16])
+        for collection, number, summary in zip(collections, copied, summaries, strict=True)
+    ]
+    print_table(("collection", "copied now", "the same", "digest"), rows)
+
+
+@contextmanager
+def _progress(label: str, length: int) -> Iterator[Done]:
+    """A bar for who looks on."""
+    if not sys.stderr.isatty():
+        yield lambda documents: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
