@@ -347,9 +347,7 @@ def client_with(uris: list[str], application_type: str) -> Client:
     settings = ClientSettings(
         client_id="a", token_endpoint_auth_method="none", redirect_uris=uris, application_type=application_type
     )
-    return Client(
-        "a", "a", None, 0, frozenset(uris), frozenset(), (), "none", settings=settings, plugin_settings={}
-    )
+    return Client("a", "a", None, 0, frozenset(uris), frozenset(), (), "none", settings=settings, plugin_settings={})
 
 
 @pytest.mark.parametrize(
