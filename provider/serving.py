@@ -25,21 +25,29 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.mp import MPServer, WorkerProcess
 
+from .admission import WSGI, Admission
 from .app import create_app
+from .awaiting import AwaitingApp
+from .connections import allow_connections
 from .errors import ConfigurationError
 from .listening import Address, claimed, resolve
+from .memory import keep_memory_small
 from .openid_provider import OpenIDProvider
 from .request_log import configure_logging, logger, report_defect
 from .settings import Settings
-from .store import StoreError
+from .store import StoreError, StoreUnavailable
 
 CANNOT_START = 3
 """The exit code of a worker that cannot start."""
 ATTEMPTS = 5
 """How often in a row a worker may fail to start, once the provider has served, before all of it ends."""
 
+_FILES = 100
+_FILES_OF_A_THREAD = 6
+"""Open files of a worker that are no connections of clients, at most."""
 _TICK = 0.05
 _WATCH = 1.0
 
@@ -51,16 +59,29 @@ def serve(provider: OpenIDProvider, configuration: Path, bind: str) -> None:
     """
     settings = provider.settings
     with claimed(resolve(bind)) as address:
-        provider.prepare()
         configure_logging(settings.log)
+        awaited = _prepare(provider)
         _log_start(provider, configuration, address)
+        if awaited is not None:
+            logger.warning("store_awaited", reason=str(awaited))
         _warn_of_another_port(settings, address)
-        server = Server(settings, address)
+        server = Server(settings, address, greets=awaited is None)
         try:
-            server.serve(target_loader=partial(build_app, settings, provider.secrets), wrap_loader=False)
+            server.serve(target_loader=partial(build_app, settings, provider.secrets, address.port), wrap_loader=False)
         finally:  # none is left in order; after a defect of ours, nobody would watch them
             for worker in server.wrks:
                 worker.kill()
+
+
+def _prepare(provider: OpenIDProvider) -> StoreUnavailable | None:
+    """Make what a first start needs. Answers why that is left to the workers, where a store's server is awaited."""
+    try:
+        provider.prepare()
+    except StoreUnavailable as error:
+        if not provider.awaits_store:
+            raise
+        return error
+    return None
 
 
 def _log_start(provider: OpenIDProvider, configuration: Path, address: Address) -> None:
@@ -102,14 +123,19 @@ class Server(MPServer):
     replaced, and the server ends when workers refuse to start.
     """
 
-    def __init__(self, settings: Settings, address: Address) -> None:
+    def __init__(self, settings: Settings, address: Address, *, greets: bool = True) -> None:
+        """`greets`: people are told when they can begin."""
         super().__init__(
             "creance",
             address=address.host,
             port=address.port,
             interface=Interfaces.WSGI,
             workers=settings.http.workers,
-            blocking_threads=settings.http.threads,
+            blocking_threads=settings.http.threads + settings.http.awaited_bodies,  # begun when they are needed
+            backpressure=allow_connections(
+                settings.http.connections, _FILES + _FILES_OF_A_THREAD * settings.http.threads
+            ),
+            http1_settings=HTTP1Settings(header_read_timeout=settings.http.idle_timeout * 1000),
             workers_kill_timeout=settings.http.shutdown_timeout,
             http=HTTPModes.http1,
             websockets=False,
@@ -117,6 +143,7 @@ class Server(MPServer):
         )
         self._settings = settings
         self._address = address
+        self._greets = greets
         self._answered = False
         self._gave_up = False
         self._refusals: Counter[int] = Counter()
@@ -137,7 +164,7 @@ class Server(MPServer):
             return
         self._answered = True
         errors = sys.stderr  # not standard output: that is the log's
-        if errors is not None and (self._settings.welcome or errors.isatty()):
+        if self._greets and errors is not None and (self._settings.welcome or errors.isatty()):
             with suppress(OSError, ValueError):  # nobody is there to read it; and nothing waits in a buffer
                 os.write(errors.fileno(), f"{welcome(self._settings)}\n".encode())
 
@@ -216,7 +243,7 @@ def _signals_blocked() -> Iterator[None]:
 # ----- A worker ------------------------------------------------------------------------------------------------------
 
 
-def build_app(settings: Settings, secrets: list[bytes] | None) -> Callable[..., Any]:
+def build_app(settings: Settings, secrets: list[bytes] | None, port: int) -> WSGI:
     """Called in each worker: everything that serves is made here. Ends the worker where that cannot be done."""
     _obey_the_parent()
     configure_logging(settings.log)
@@ -224,15 +251,38 @@ def build_app(settings: Settings, secrets: list[bytes] | None) -> Callable[..., 
     try:
         provider = OpenIDProvider(settings)
         provider.secrets = secrets
-        app = create_app(provider)
-    except (ConfigurationError, StoreError, OSError) as error:
-        logger.error("worker_cannot_start", reason=str(error))
-        sys.exit(CANNOT_START)
+        app = _app_of(provider)
     except Exception as error:
-        report_defect("the start of a worker", error)
+        _explain_failure(error)
         sys.exit(CANNOT_START)
+    keep_memory_small()
     multiprocessing.util.Finalize(None, provider.stop, exitpriority=1)  # atexit does not run in a forked child
-    return app
+    return Admission(app, settings.http, port)
+
+
+def _app_of(provider: OpenIDProvider) -> WSGI:
+    """The app, or what answers in its place while the server of the store is awaited."""
+    try:
+        return create_app(provider)
+    except StoreUnavailable:
+        if not provider.awaits_store:
+            raise
+
+    def failed(error: Exception) -> None:
+        _explain_failure(error)
+        os._exit(CANNOT_START)  # a thread has no other way to end its process; nothing was begun
+
+    waiting = AwaitingApp(provider, partial(create_app, provider), failed)
+    waiting.start()
+    multiprocessing.util.Finalize(None, waiting.stop, exitpriority=2)
+    return waiting
+
+
+def _explain_failure(error: Exception) -> None:
+    if isinstance(error, ConfigurationError | StoreError | OSError):
+        logger.error("worker_cannot_start", reason=str(error))
+    else:
+        report_defect("the start of a worker", error)
 
 
 def _obey_the_parent() -> None:

@@ -22,6 +22,6 @@ def assignments(ctx: click.Context, parameter: click.Parameter, given: tuple[str
 def _value(text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, bool | dict | list) else text

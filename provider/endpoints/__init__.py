@@ -2,12 +2,13 @@
 
 from .answering import Pages, answer_json, never_store, redirect, set_cookies
 from .back_channel import CLIENT_SECURITY, ERRORS, FORM_BODY, BackChannelResource
-from .reading import Reader
+from .reading import FORM_UNREAD, Reader
 
 __all__ = [
     "CLIENT_SECURITY",
     "ERRORS",
     "FORM_BODY",
+    "FORM_UNREAD",
     "BackChannelResource",
     "Pages",
     "Reader",

@@ -13,6 +13,7 @@ from ..parameters import Parameters
 from ..routes import Resource
 from ..visits import VisitLost
 from .answering import redirect, set_cookies
+from .reading import FORM_UNREAD
 
 _PARAMETERS = [
     {"name": "client_id", "in": "query", "schema": {"type": "string"}},
@@ -48,7 +49,7 @@ class AuthorizationResource(Resource):
         "post": {
             "summary": "The same, by form (OpenID Connect Core 3.1.2.1)",
             "requestBody": {"$ref": "#/components/requestBodies/Form"},
-            "responses": {**_ANSWERS, "413": _PAGE, "415": _PAGE},
+            "responses": {**_ANSWERS, **dict.fromkeys(FORM_UNREAD, _PAGE)},
         },
     }
 

@@ -10,11 +10,12 @@ from ..clients import Client
 from ..headers import EnvironHeaders
 from ..parameters import Parameters
 from ..routes import Resource
+from .reading import FORM_UNREAD
 
 FORM_BODY: Final[Any] = {"$ref": "#/components/requestBodies/Form"}
 CLIENT_SECURITY: Final[Any] = [{"client_secret_basic": []}, {}]
 ERRORS: Final[Any] = {
-    status: {"$ref": "#/components/responses/OAuthError"} for status in ("400", "401", "413", "415", "503")
+    status: {"$ref": "#/components/responses/OAuthError"} for status in ("400", "401", *FORM_UNREAD, "503")
 }
 
 

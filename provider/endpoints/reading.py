@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from ipaddress import ip_address, ip_network
-from threading import BoundedSemaphore
+from typing import Final
 
 import falcon
 
+from ..admission import BODY_REFUSAL
 from ..browser import Browser
-from ..errors import InvalidRequest, RequestTooLarge, TemporarilyUnavailable
+from ..errors import InvalidRequest, RequestTooLarge
 from ..parameters import Parameters, parse_parameters
 from ..settings import HTTPSettings
 
 FORM = "application/x-www-form-urlencoded"
-_PATIENCE = 0.25
-"""Seconds to wait for one of the threads that may read a body."""
+FORM_UNREAD: Final = ("408", "411", "413", "415")
+"""OpenAPI: the statuses of a form that was not read; all of it that is wrong otherwise is 400."""
 
 
 class QueryTooLong(InvalidRequest):
     """The query is over the limit; nothing of it was looked at (RFC 9110 15.5.15)."""
 
     status = 414
+
+
+class LengthRequired(InvalidRequest):
+    """The body is in chunks (RFC 9112 6.3). The server does not tell one that broke off from one that ended."""
+
+    status = 411
 
 
 class UnsupportedMediaType(InvalidRequest):
@@ -36,7 +43,6 @@ class Reader:
     def __init__(self, settings: HTTPSettings, repeatable: Collection[str]) -> None:
         self._settings = settings
         self._repeatable = repeatable
-        self._bodies = BoundedSemaphore(max(1, settings.threads * 3 // 4))
         self._proxies = [ip_network(network) for network in settings.trusted_proxies]
 
     def query(self, req: falcon.Request) -> Parameters:
@@ -88,28 +94,17 @@ class Reader:
         return any(parsed in network for network in self._proxies)
 
     def _body(self, req: falcon.Request) -> bytes:
-        limit = self._settings.body_limit
-        if (req.content_length or 0) > limit:
+        """Not Falcon's bounded_stream, which takes a body that was cut off for a shorter one."""
+        if refusal := req.env.get(BODY_REFUSAL):
+            raise refusal
+        if "HTTP_TRANSFER_ENCODING" in req.env:
+            raise LengthRequired("the body must have a Content-Length")
+        length, limit = req.content_length or 0, self._settings.body_limit
+        if length > limit:
             raise RequestTooLarge(f"the body is larger than {limit} bytes")
-        # Not bounded_stream: it reads nothing of a chunked body. No more than was announced: some servers wait for it.
-        length = req.content_length
-        body = self._read(req, limit + 1 if length is None else length)
-        if len(body) > limit:
-            raise RequestTooLarge(f"the body is larger than {limit} bytes")
-        if length is not None and len(body) < length:
+        body: bytes = req.stream.read(length)
+        if len(body) < length:
             raise InvalidRequest("the body is shorter than was announced")
-        return body
-
-    def _read(self, req: falcon.Request, size: int) -> bytes:
-        """The server waits for a body for as long as the connection lives: some threads are left for other requests."""
-        if not self._bodies.acquire(timeout=_PATIENCE):
-            raise TemporarilyUnavailable(
-                "too many requests at the moment", hint="clients that do not send their bodies"
-            )
-        try:
-            body: bytes = req.stream.read(size)
-        finally:
-            self._bodies.release()
         return body
 
     def _parse(self, encoded: bytes) -> Parameters:

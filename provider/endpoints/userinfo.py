@@ -9,7 +9,7 @@ from ..headers import EnvironHeaders
 from ..parameters import Parameters
 from ..routes import Resource
 from .answering import answer_json, never_store
-from .reading import FORM
+from .reading import FORM, FORM_UNREAD
 
 _RESPONSES = {
     "200": {
@@ -39,8 +39,7 @@ class UserinfoResource(Resource):
             "security": [{"bearer": []}, {}],
             "responses": {
                 **_RESPONSES,
-                "413": {"$ref": "#/components/responses/OAuthError"},
-                "415": {"$ref": "#/components/responses/OAuthError"},
+                **{status: {"$ref": "#/components/responses/OAuthError"} for status in FORM_UNREAD},
             },
         },
     }

@@ -8,20 +8,36 @@ import re
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
-from creance.provider.testing import RunningProvider
+import urllib3
+from creance.provider import create_app
+from creance.provider.testing import Browser, RunningProvider
+from falcon.testing import create_environ
+from requests.adapters import HTTPAdapter
 
 CALLBACKS = ("http://localhost:8401/callback", "http://localhost:8402/callback")
 """All that is registered with the demonstration."""
 
 Pairs = Sequence[tuple[str, str | bytes]]
 Verdict = tuple[int, str | None, str]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a process uses: open files, threads, and memory in MiB."""
+
+    files: int
+    threads: int
+    memory: float
 
 
 class Hostile:
@@ -122,6 +138,20 @@ class Hostile:
                 for row in connection.execute(f'SELECT key, version FROM "{table}"')
             }
 
+    def worker(self) -> int:
+        """The process id of the one worker."""
+        assert self.op.process is not None
+        parent = self.op.process.pid
+        (worker,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return int(worker)
+
+    def figures(self) -> Figures:
+        """What the worker uses at this moment."""
+        worker = Path(f"/proc/{self.worker()}")
+        status = dict(line.split(":\t", 1) for line in (worker / "status").read_text().splitlines())
+        files = len(list((worker / "fd").iterdir()))
+        return Figures(files, int(status["Threads"]), int(status["VmRSS"].split()[0]) / 1024)
+
     def answers(self) -> None:
         """A normal request that writes nothing is answered as ever."""
         credentials = ("service", "service-secret")
@@ -145,23 +175,35 @@ def hostile(hostile_client: Hostile, unharmed: Callable[[Hostile], Any]) -> Iter
     yield from unharmed(hostile_client)
 
 
+@contextmanager
+def _undisturbed(client: Hostile) -> Iterator[None]:
+    start = client.op.log_file.stat().st_size
+    yield
+    with client.op.log_file.open("rb") as log:
+        log.seek(start)
+        lines = log.read().decode().splitlines()
+    assert not [line for line in lines if "Traceback" in line or "panicked" in line]
+    events = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [event for event in events if event["event"] != "request" or event["level"] != "info"] == []
+    assert [event for event in events if event["status"] >= 500] == []
+    client.works()
+
+
+@pytest.fixture(scope="session")
+def undisturbed() -> Callable[[Hostile], AbstractContextManager[None]]:
+    """No 5xx, no defect and no stack trace in the log, and the next request works."""
+    return _undisturbed
+
+
 @pytest.fixture(scope="session")
 def unharmed() -> Callable[[Hostile], Iterator[Hostile]]:
-    """Nothing written, no 5xx, no defect and no stack trace in the log, and the next request works."""
+    """The same, and nothing was written."""
 
     def watch(client: Hostile) -> Iterator[Hostile]:
         before = client.documents()
-        start = client.op.log_file.stat().st_size
-        yield client
-        assert client.documents() <= before
-        with client.op.log_file.open("rb") as log:
-            log.seek(start)
-            lines = log.read().decode().splitlines()
-        assert not [line for line in lines if "Traceback" in line or "panicked" in line]
-        events = [json.loads(line) for line in lines if line.startswith("{")]
-        assert [event for event in events if event["event"] != "request" or event["level"] != "info"] == []
-        assert [event for event in events if event["status"] >= 500] == []
-        client.works()
+        with _undisturbed(client):
+            yield client
+            assert client.documents() <= before
 
     return watch
 
@@ -170,3 +212,108 @@ def unharmed() -> Callable[[Hostile], Iterator[Hostile]]:
 def make_hostile() -> type[Hostile]:
     """A hostile client of another provider: `make_hostile(run_provider(…))`."""
     return Hostile
+
+
+# ----- The provider, as people, apps and thieves see it --------------------------------------------------------------
+
+SECRETS = {"app": "app-secret", "app-post": "app-post-secret", "spa": None, "service": "service-secret"}
+
+
+class InProcess(HTTPAdapter):
+    """Sends what `requests` has to send to a WSGI app in this process."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__()
+        self._app = app
+
+    def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
+        path, _, query = request.path_url.partition("?")
+        body = request.body or ""
+        environ = create_environ(
+            path, query, method=request.method, headers=dict(request.headers), body=body, host="localhost"
+        )
+        environ["wsgi.input"] = BytesIO(body if isinstance(body, bytes) else body.encode())
+        began: list[Any] = []
+        content = b"".join(self._app(environ, lambda status, headers, error=None: began.extend((status, headers))))
+        headers = urllib3.HTTPHeaderDict(began[1])
+        response = urllib3.HTTPResponse(
+            BytesIO(content),
+            headers,
+            int(began[0].split()[0]),
+            preload_content=False,
+            original_response=Original(headers),
+        )
+        return self.build_response(request, response)
+
+
+class Original:
+    """What `requests` asks for cookies."""
+
+    def __init__(self, headers: urllib3.HTTPHeaderDict) -> None:
+        self.msg = self
+        self.get_all = lambda name, default=None: headers.getlist(name) or default
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Outside:
+    """A provider as those see it who use it."""
+
+    issuer: str
+    mount: Callable[[requests.Session], None]
+    now: Callable[[], float]
+    advance: Callable[[float], None] | None
+    slack: float
+    """Seconds that may pass between two looks at the clock."""
+
+    def browser(self) -> Browser:
+        browser = Browser(self.issuer)
+        self.mount(browser.http)
+        return browser
+
+    def ask(self, path: str, client: str, form: dict[str, str], secret: str | None = "") -> tuple[int, dict[str, Any]]:
+        """A form to the back channel; with another secret than the client's own, or with none."""
+        secret = SECRETS[client] if secret == "" else secret
+        auth, form = None, dict(form)
+        if secret is None or client == "app-post":
+            form |= {"client_id": client} | ({"client_secret": secret} if secret else {})
+        else:
+            auth = (client, secret)
+        with requests.Session() as http:
+            http.trust_env = False
+            self.mount(http)
+            answer = http.post(self.issuer + path, data=form, auth=auth, allow_redirects=False, timeout=30)
+        return answer.status_code, answer.json() if answer.content else {}
+
+    def userinfo(self, access_token: str) -> tuple[int, dict[str, Any]]:
+        with requests.Session() as http:
+            http.trust_env = False
+            self.mount(http)
+            headers = {"Authorization": f"Bearer {access_token}"}
+            answer = http.get(f"{self.issuer}/userinfo", headers=headers, timeout=30)
+        return answer.status_code, answer.json()
+
+
+@pytest.fixture
+def in_process(make_provider: Any, clock: Any) -> Outside:
+    """The app on a real store, at a clock that only we put forward; sessions last as long as nobody logs out."""
+    frozen = float(int(clock()))
+    clock._true = lambda: frozen
+    timeouts = {"idle_timeout": 31536000, "absolute_timeout": 31536000}
+    provider = make_provider(plugins={"sessions": timeouts}, log={"requests": False})
+    adapter = InProcess(create_app(provider))
+    issuer = provider.settings.issuer
+    return Outside(issuer, lambda http: http.mount(issuer, adapter), clock, clock.advance, 0)
+
+
+@pytest.fixture
+def over_http(run_provider: Any) -> Outside:
+    """Nobody puts the clock forward here, and nothing that is done takes long enough for anything to expire."""
+    long = {"CREANCE_LIFETIMES__AUTHORIZATION_CODE": "600", "CREANCE_GRANTS__REFRESH_TOKEN_GRACE": "300"}
+    op, began = run_provider(environment=long), 1_000_000.0
+    return Outside(op.issuer, lambda http: None, lambda: began, None, float("inf"))

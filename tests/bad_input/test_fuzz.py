@@ -314,7 +314,7 @@ def test_a_redirect_uri_is_registered_but_for_a_loopback_port(
     uri: str, changes: list[tuple[int, int, bytes]], port: int
 ) -> None:
     """RFC 8252 7.3, RFC 9700 4.1.3: held against another way to say the same rule."""
-    client = Client("a", "a", None, 0, REGISTERED, frozenset(), (), "none", _Native, {}, {})  # type: ignore[arg-type]
+    client = Client("a", "a", None, 0, REGISTERED, frozenset(), (), "none", _Native, {})  # type: ignore[arg-type]
     for other in (
         mutated(uri.encode(), changes).decode("latin-1"),
         re.sub(r"(1|\])/", rf"\g<1>:{port}/", uri, count=1),

@@ -1,13 +1,9 @@
-"""What is not quite HTTP: framing that two servers could read in two ways, bodies that are cut off or never come, and
-connections that are left open (RFC 9112 6, 11).
-"""
+"""What is not quite HTTP (RFC 9112 6, 11): framing that two servers could read in two ways, bodies that are cut off."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -31,71 +27,61 @@ def statuses(said: bytes) -> list[int]:
 
 
 def test_the_rows_below_are_right_but_for_one_thing(hostile: Any) -> None:
-    for head, body in ((LENGTH, BODY), (CHUNKED, CHUNKS)):
-        said = hostile.raw(HEAD + CLOSE + head + b"\r\n" + body)
-        assert statuses(said) == [200]
-        assert said.endswith(INACTIVE)
-
-
-# ----- Chunked bodies ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        b"24\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"24;name=value\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"24\r\n" + BODY + b"\r\n0\r\nX-Trailer: x\r\n\r\n",
-        b"000024\r\n" + BODY + b"\r\n000\r\n\r\n",
-        b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n",
-    ],
-)
-def test_a_chunked_body_is_read(hostile: Any, chunks: bytes) -> None:
-    """RFC 9112 7.1: Falcon's own stream would read nothing of it."""
-    said = hostile.raw(HEAD + CLOSE + CHUNKED + b"\r\n" + chunks)
+    said = hostile.raw(HEAD + CLOSE + LENGTH + b"\r\n" + BODY)
     assert statuses(said) == [200]
     assert said.endswith(INACTIVE)
 
 
-@pytest.mark.parametrize("size", [1000, 40000, 100_000])
-def test_a_chunked_body_over_the_limit(hostile: Any, size: int) -> None:
-    """RFC 9110 15.5.14: it has no length to look at before."""
-    chunk = b"%x\r\n" % size + b"x" * size + b"\r\n"
-    said = hostile.raw(HEAD + CLOSE + CHUNKED + b"\r\n" + chunk * (70_000 // size + 1) + b"0\r\n\r\n")
-    assert statuses(said)[0] == 413
-    assert b"the body is larger than 65536 bytes" in said
+# ----- Chunked bodies ------------------------------------------------------------------------------------------------
+
+WHOLE = [
+    b"24\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"24;name=value\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"24\r\n" + BODY + b"\r\n0\r\nX-Trailer: x\r\n\r\n",
+    b"000024\r\n" + BODY + b"\r\n000\r\n\r\n",
+    b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n",
+    (b"9c40\r\n" + b"x" * 40000 + b"\r\n") * 3 + b"0\r\n\r\n",
+]
+BROKEN = [
+    b"zz\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"-24\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"0x24\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"fffffffffffffffff\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"24\n" + BODY + b"\n0\n\n",
+    b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"24 x\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"24\r\n\r\n0\r\n\r\n",
+    b"24" * 20000,
+    b"24;" + b"x" * 40000 + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"",
+    b"24\r\n" + BODY + b"\r\n",
+    b"24\r\n" + BODY + b"\r\nzz\r\n",
+    b"24\r\n" + BODY + b"\r\n5\r\nab",
+]
 
 
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        b"zz\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"-24\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"0x24\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"fffffffffffffffff\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"24\n" + BODY + b"\n0\n\n",
-        b"\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"24 x\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"24\r\n\r\n0\r\n\r\n",
-        b"24" * 20000,
-        b"24;" + b"x" * 40000 + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
-        b"",
-    ],
-)
-def test_a_chunked_body_that_is_malformed(hostile: Any, chunks: bytes) -> None:
-    """RFC 9112 7.1. Nothing of it was a token, and nothing after it is another request."""
+@pytest.mark.parametrize("chunks", WHOLE)
+def test_a_chunked_body_is_refused(hostile: Any, chunks: bytes) -> None:
+    """RFC 9112 6.3, RFC 9110 15.5.12: the server does not tell one that broke off; nothing of it is read."""
+    said = hostile.raw(HEAD + CLOSE + CHUNKED + b"\r\n" + chunks)
+    assert statuses(said) == [411]
+    assert b"the body must have a Content-Length" in said
+
+
+@pytest.mark.parametrize("chunks", BROKEN)
+def test_a_chunked_body_that_is_malformed_or_breaks_off(hostile: Any, chunks: bytes) -> None:
+    """RFC 9112 7.1, 8. Nothing of it was a token, and nothing after it is another request."""
     said = hostile.raw(HEAD + CHUNKED + b"\r\n" + chunks, then=b"GET /health/live HTTP/1.1\r\n\r\n", shut=True)
-    assert statuses(said) in ([400], [])
+    assert statuses(said) in ([411], [400], [])
     assert INACTIVE not in said
     assert b"alive" not in said
 
 
-@pytest.mark.xfail(strict=True, reason="Granian ends a chunked body at its first error, and does not tell")
-@pytest.mark.parametrize("end", [b"", b"zz\r\n", b"5\r\nab"], ids=["no last chunk", "malformed", "cut off"])
-def test_a_chunked_body_that_breaks_off_is_not_taken_for_a_shorter_one(hostile: Any, end: bytes) -> None:
-    """RFC 9112 8: without the last chunk it is incomplete."""
-    said = hostile.raw(HEAD + CHUNKED + b"\r\n24\r\n" + BODY + b"\r\n" + end, shut=True)
-    assert statuses(said) == [400]
+@pytest.mark.parametrize("chunks", WHOLE)
+def test_what_follows_a_chunked_body_is_another_request_or_not_heard(hostile: Any, chunks: bytes) -> None:
+    """RFC 9112 9.3.2: and never a part of the body."""
+    said = hostile.raw(HEAD + CHUNKED + b"\r\n" + chunks + SMUGGLED)
+    assert statuses(said) in ([411, 200], [411])
 
 
 # ----- Two ways to read one request ----------------------------------------------------------------------------------
@@ -163,13 +149,11 @@ def test_a_length_that_is_none_is_refused_and_the_connection_closed(hostile: Any
 
 @pytest.mark.parametrize("length", [0, 5, len(BODY), len(CHUNKS), 1000])
 @pytest.mark.parametrize("chunked_first", [True, False])
-def test_chunked_and_a_length_is_chunked_and_ends_the_connection(
-    hostile: Any, length: int, chunked_first: bool
-) -> None:
+def test_chunked_and_a_length_ends_the_connection(hostile: Any, length: int, chunked_first: bool) -> None:
     """RFC 9112 6.1, 6.3 (3): the length is not believed, and nothing that follows is a request."""
     both = [CHUNKED, b"Content-Length: %d\r\n" % length]
     said = hostile.raw(HEAD + b"".join(both if chunked_first else both[::-1]) + b"\r\n" + CHUNKS + SMUGGLED)
-    assert statuses(said) in ([200], [400])
+    assert statuses(said) in ([411], [400])
     assert b"alive" not in said
 
 
@@ -226,7 +210,7 @@ def test_the_protocol_is_not_changed(hostile: Any, upgrade: bytes) -> None:
     assert statuses(said) == [200]
 
 
-# ----- Bodies that are cut off, slow, or never come ------------------------------------------------------------------
+# ----- Bodies that are cut off, or slow ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [len(BODY) + 1, 1000, 65536])
@@ -251,90 +235,3 @@ def test_a_slow_body_is_waited_for(hostile: Any, pause: float) -> None:
                 said += part
         assert statuses(said)[-1] in (200, 417)
         assert said.endswith(INACTIVE) or b" 417 " in said
-
-
-@contextmanager
-def left_open(port: int, count: int, data: bytes) -> Iterator[list[socket.socket]]:
-    """So many connections on which no more is sent than this."""
-    with ExitStack() as stack:
-        connections = []
-        for _ in range(count):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
-            connection.sendall(data)
-            connections.append(connection)
-        yield connections
-
-
-@pytest.mark.parametrize(
-    "unfinished",
-    [b"", b"P", HEAD, HEAD + LENGTH],
-    ids=["nothing", "one byte", "headers", "more headers"],
-)
-def test_connections_that_say_nothing_take_no_place(hostile: Any, unfinished: bytes) -> None:
-    """More of them than requests that are served at the same time (http.threads, 16)."""
-    with left_open(hostile.op.port, 300, unfinished):
-        began = time.monotonic()
-        hostile.answers()
-        assert time.monotonic() - began < 2
-
-
-@pytest.mark.parametrize(
-    "body", [LENGTH + b"\r\n" + BODY[:5], CHUNKED + b"\r\n5\r\ntoken\r\n"], ids=["length", "chunked"]
-)
-def test_some_bodies_that_never_come_leave_room_for_others(hostile: Any, body: bytes) -> None:
-    """Three quarters of the threads wait for bodies at most."""
-    with left_open(hostile.op.port, 8, HEAD + body):
-        time.sleep(0.2)
-        for _ in range(5):
-            began = time.monotonic()
-            hostile.answers()
-            assert time.monotonic() - began < 2
-
-
-@pytest.mark.parametrize(
-    "body", [LENGTH + b"\r\n" + BODY[:5], CHUNKED + b"\r\n5\r\ntoken\r\n"], ids=["length", "chunked"]
-)
-def test_many_bodies_that_never_come_do_not_stop_the_provider(hostile_client: Any, body: bytes) -> None:
-    """The server has no timeout for a body. Beyond three quarters of the threads nobody is waited for: those are told
-    to try again, all that has no body is served, and afterwards everything is.
-    """
-    op = hostile_client.op
-    with left_open(op.port, 40, HEAD + body) as connections:
-        time.sleep(1)
-        for _ in range(5):
-            began = time.monotonic()
-            assert hostile_client.get("/health/ready").status_code == 200
-            answer = hostile_client.authorize(hostile_client.request)
-            assert hostile_client.verdict(answer) == (303, None, "/auth/login")
-            assert time.monotonic() - began < 3
-        refused = hostile_client.token({"grant_type": "client_credentials"}, "service:service-secret")
-        assert hostile_client.verdict(refused) == (503, "temporarily_unavailable", "json")
-        assert refused.headers["Retry-After"] == "2"
-        told = [connection for connection in connections if _says(connection).startswith(b"HTTP/1.1 503 ")]
-        assert len(told) == 40 - 12
-    time.sleep(0.2)
-    hostile_client.works()
-
-
-def _says(connection: socket.socket) -> bytes:
-    connection.settimeout(0.01)
-    try:
-        return connection.recv(100)
-    except TimeoutError:
-        return b""
-
-
-def test_clients_that_go_away_in_the_middle_leave_nothing_behind(hostile: Any) -> None:
-    """Before, within and after the body; with the answer unread."""
-    for data in (
-        HEAD,
-        HEAD + LENGTH + b"\r\n" + BODY[:9],
-        HEAD + LENGTH + b"\r\n" + BODY,
-        HEAD + CHUNKED + b"\r\n5\r\nto",
-    ):
-        for _ in range(30):
-            connection = socket.create_connection(("127.0.0.1", hostile.op.port), timeout=10)
-            connection.sendall(data)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-            connection.close()  # by RST
-    hostile.answers()

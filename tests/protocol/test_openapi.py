@@ -44,7 +44,8 @@ def answers(op: RunningProvider) -> list[requests.Response]:
     log_in_well(op)(app, browser)
     log_in_badly(op)(app, browser)
     for method, path, options in BADLY:
-        note(requests.request(method, op.url(path), allow_redirects=False, timeout=30, **options))
+        body = {"data": iter([b"x=y"])} if options is CHUNKED else {}
+        note(requests.request(method, op.url(path), allow_redirects=False, timeout=30, **options, **body))
     return seen
 
 
@@ -115,6 +116,11 @@ BADLY: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/userinfo", {"data": {"access_token": ["a", "b"]}}),
     ("POST", "/userinfo", {"data": {"access_token": LARGE}}),
     ("POST", "/userinfo", {"data": "x", "headers": {"Content-Type": LATIN}}),
+]
+CHUNKED = {"headers": {"Content-Type": "application/x-www-form-urlencoded", "Transfer-Encoding": "chunked"}}
+BADLY += [
+    ("POST", endpoint, CHUNKED)
+    for endpoint in ("/authorize", "/auth/login", "/auth/logout", "/userinfo", "/token", "/introspect", "/revoke")
 ]
 for endpoint in ("/token", "/introspect", "/revoke"):
     BADLY += [
