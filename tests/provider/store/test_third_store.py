@@ -63,11 +63,12 @@ def store_at(path):
 """
 
 RACE = f"""{PROGRAM}
+import os
 sys.path.insert(0, arguments[0])
 ready()
 store, won = store_at(arguments[1]), []
 for number in range(25):
-    code, token = f"code{{number}}", f"token{{number}}.{{id(won)}}"
+    code, token = f"code{{number}}", f"token{{number}}.{{os.getpid()}}"
     store.write([ensure(TOKENS, code, {{}}, time.time() + 60)])
     try:
         store.write([insert(TOKENS, token, {{"user": code}}), redeem(TOKENS, code, time.time() + 60)])
