@@ -9,6 +9,7 @@ from threading import BoundedSemaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from .cores import everywhere
 from .errors import TemporarilyUnavailable
 from .registration import LONGEST_PASSWORD
 from .store.baton import baton
@@ -30,7 +31,7 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         """The hash to keep, with its salt and parameters in it."""
-        with baton.laid_down():
+        with baton.laid_down(), everywhere():
             return self._hasher.hash(password)
 
     def verify(self, password: str, kept: str | None) -> bool:
@@ -43,7 +44,7 @@ class Passwords:
         if not self._places.acquire(blocking=False):
             raise TemporarilyUnavailable("too many logins at the moment", hint="all places for password hashing taken")
         try:
-            with baton.laid_down():
+            with baton.laid_down(), everywhere():
                 nobodys = self._nobodys
                 return self._hasher.verify(kept or nobodys, password) and kept is not None
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):

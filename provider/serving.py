@@ -32,6 +32,7 @@ from .admission import WSGI, Admission
 from .app import create_app
 from .awaiting import AwaitingApp
 from .connections import allow_connections
+from .cores import keep_to_one
 from .errors import ConfigurationError
 from .listening import Address, claimed, resolve
 from .memory import keep_memory_small
@@ -246,6 +247,8 @@ def _signals_blocked() -> Iterator[None]:
 def build_app(settings: Settings, secrets: list[bytes] | None, port: int) -> WSGI:
     """Called in each worker: everything that serves is made here. Ends the worker where that cannot be done."""
     _obey_the_parent()
+    if settings.http.one_core:
+        keep_to_one()
     configure_logging(settings.log)
     relay_server_log()
     try:

@@ -32,6 +32,9 @@ class HTTPSettings(SettingsModel):
     """Processes that serve. A worker that dies is replaced."""
     threads: int = Field(default=16, ge=1, le=256)
     """Requests that one worker serves at the same time."""
+    one_core: bool = False
+    """Keep each worker to one core (Linux): a request then costs half of its CPU. For machines that do nothing else,
+    with no more workers than cores."""
     trusted_proxies: list[Network] = []
     """Networks (as 10.0.0.0/8) of the reverse proxies in front: only their X-Forwarded-For is believed."""
     body_limit: int = Field(default=65536, ge=1024)

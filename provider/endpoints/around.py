@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Mapping
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from ..openid_provider import OpenIDProvider
 
 
+def new_request_id() -> str:
+    """A name for the log, and no secret: asking the system for randomness would let another thread in between."""
+    return f"{random.getrandbits(128):032x}"
+
+
 class Context(falcon.Context):
     """What is known of every request, also of one that Falcon refuses before any middleware."""
 
     def __init__(self) -> None:
-        self.log = RequestLog(token_hex(16), time.perf_counter())
+        self.log = RequestLog(new_request_id(), time.perf_counter())
         self.resource: Any = None
 
 

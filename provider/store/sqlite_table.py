@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -263,5 +263,5 @@ def document_of(row: Row) -> Document:
 
 
 def _first_version() -> int:
-    """Not the number of a document that had this key before: a late `replace` of that one must fail."""
-    return secrets.randbits(52)
+    """Not the number of a document that had this key before: a late `replace` of that one must fail. No secret."""
+    return random.getrandbits(52)
