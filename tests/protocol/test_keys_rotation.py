@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -30,12 +31,16 @@ id_token_signed_response_alg = "ES256"
 
 @pytest.fixture
 def provider(run_provider: RunProvider) -> RunningProvider:
-    return run_provider(extra=ES256_CLIENT)
+    """Its keys were made when the tests began; clients keep the JWKS for a day, and have not all seen the next one."""
+    return run_provider(extra=ES256_CLIENT, environment={"CREANCE_LIFETIMES__DISCOVERY": "86400"})
 
 
 def keys_command(provider: RunningProvider, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "creance.provider.commands", "--config", str(provider.configuration), "keys"]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    environment = {**os.environ, **provider.environment}
+    return subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
 
 
 def published(provider: RunningProvider) -> dict[str, str]:
