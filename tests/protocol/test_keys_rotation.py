@@ -130,21 +130,21 @@ def retired(provider: RunningProvider, *, seconds_ago: float) -> None:
     provider.start()
 
 
-def test_a_key_that_clients_may_not_have_seen_does_not_sign(op: RunningProvider) -> None:
+def test_a_key_that_clients_may_not_have_seen_does_not_sign(provider: RunningProvider) -> None:
     """OpenID Connect Core 10.1.1: they may keep the JWKS for as long as its max-age says."""
-    before = published(op)
-    refused = keys_command(op, "rotate")
+    before = published(provider)
+    refused = keys_command(provider, "rotate")
     assert refused.returncode != 0
     assert "wait" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert published(op) == before
+    assert published(provider) == before
 
 
-def test_the_states_of_the_keys(op: RunningProvider) -> None:
+def test_the_states_of_the_keys(provider: RunningProvider) -> None:
     """OpenID Connect Core 10.1.1: for each algorithm one that signs and one that is published ahead."""
-    listed = keys_command(op, "list").stdout
-    signing = kid_of(op.client("app").log_in())
-    for kid, algorithm in published(op).items():
+    listed = keys_command(provider, "list").stdout
+    signing = kid_of(provider.client("app").log_in())
+    for kid, algorithm in published(provider).items():
         (line,) = [line for line in listed.splitlines() if kid in line]
         assert algorithm in line
         assert ("active" in line) != ("next" in line)
