@@ -10,15 +10,19 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 import requests
 
+from ..polling import eventually
+
 HEAD = (
     b"POST /introspect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Authorization: Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==\r\n"
 )
+
 BODY = b"token=x&token_type_hint=access_token"
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
 UNENDED = HEAD + LENGTH + b"\r\n" + BODY[:5]
@@ -81,11 +85,7 @@ def all_said(connection: socket.socket) -> bytes:
     return said
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come to pass"
-        time.sleep(0.05)
+until = partial(eventually, seconds=PATIENCE)
 
 
 def is_served(hostile: Any) -> bool:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ..polling import eventually
 from .nginx import DOCKER, Nginx, Upstream
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -52,13 +51,6 @@ def raw(proxy: Nginx, content: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as connection:
         connection.sendall(content)
         return connection.recv(65536)
-
-
-def eventually(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 # ----- What is written in it -----------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ import requests
 from creance.provider.testing import Answer, AuthorizationAnswer, Browser, RelyingParty, RunningProvider
 from creance.provider.testing import running as running_module
 
+from ..polling import eventually
+
 DEADLINE = 0.8
 """Seconds in which the store must answer."""
 PATIENCE = DEADLINE + 1.2
@@ -244,15 +246,7 @@ def without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running_module.subprocess, "Popen", WithoutPrivileges)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for what must become true. Raises AssertionError where it does not."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.fixture(name="until")
 def until_fixture() -> Callable[..., None]:
     """`until(lambda: …)` waits for what must become true."""
-    return until
+    return eventually

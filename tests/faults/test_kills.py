@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -18,6 +19,8 @@ from threading import Event
 import pytest
 import requests
 from creance.provider.testing import AuthorizationAnswer, RelyingParty, RunningProvider, forms_of
+
+from ..polling import eventually
 
 APPS = 4
 ENVIRONMENT = {"CREANCE_HTTP__WORKERS": "2", "CREANCE_STORE__TIMEOUT": "20"}
@@ -240,11 +243,7 @@ def workers(op: RunningProvider) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{op.process.pid}/task/{op.process.pid}/children").read_text().split()]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+until = partial(eventually, seconds=30)
 
 
 def kill_a_worker(op: RunningProvider, load: Load) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from ..mongodb_proxy import (
     delay,
 )
 from ..mongodb_server import MongoDBServer, start_own_server
+from ..polling import eventually
 
 TOKENS = Collection("tokens", indexes=("user",))
 ALICE = {"user": "alice"}
@@ -61,12 +63,7 @@ def store(mongodb_proxy_uri: str) -> Iterator[MongoDBStore]:
     store.close()
 
 
-def until(is_so: Callable[[], object]) -> None:
-    """Wait for it."""
-    end = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+until = partial(eventually, seconds=30)
 
 
 def serves(store: Store) -> bool:

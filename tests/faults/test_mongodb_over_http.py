@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -19,6 +19,7 @@ from creance.provider.tokens import ACCESS_TOKENS
 from pymongo import MongoClient
 
 from ..mongodb_proxy import MongoDBProxy
+from ..polling import eventually
 
 DEADLINE = "2"
 """Seconds in which the store must answer."""
@@ -44,11 +45,7 @@ def log_out(browser: Browser) -> None:
     assert browser.post(urljoin(page.url, action), fields).status_code in (200, 303)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    latest = time.monotonic() + 60
-    while not condition() and time.monotonic() < latest:
-        time.sleep(0.1)
-    assert condition()
+until = partial(eventually, seconds=60)
 
 
 @pytest.fixture

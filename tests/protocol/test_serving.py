@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +29,8 @@ from creance.provider.listening import Address, claimed
 from creance.provider.serving import ATTEMPTS, CANNOT_START, Server
 from creance.provider.testing.running import RunningProvider, free_port
 from granian.server.mp import MPServer
+
+from .. import polling
 
 COMMAND = [sys.executable, "-m", "creance.provider.commands"]
 DEADLINE = 15.0
@@ -55,13 +58,7 @@ def refusal(result: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def eventually(true: Callable[[], Any], seconds: float = DEADLINE) -> Any:
-    """Wait until something is true, and answer it."""
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-    return found
+eventually = partial(polling.eventually, seconds=DEADLINE)
 
 
 def workers(op: RunningProvider) -> list[int]:

@@ -13,6 +13,8 @@ from creance.provider.awaiting import AwaitingApp
 from creance.provider.store import StoreUnavailable
 from falcon.testing import Result, TestClient
 
+from ..polling import eventually
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,13 +62,6 @@ def get(app: AwaitingApp, path: str, accept: str = "*/*") -> Result:
     return TestClient(app).simulate_get(path, headers={"Accept": accept})
 
 
-def until(condition: Callable[[], bool]) -> None:
-    latest = time.monotonic() + 20
-    while not condition() and time.monotonic() < latest:
-        time.sleep(0.005)
-    assert condition()
-
-
 @pytest.mark.parametrize("path", ["/health/ready", "/token", "/jwks", "/no-such-path"])
 def test_programs_get_an_error_that_says_to_try_again(app: AwaitingApp, path: str) -> None:
     """DESIGN, the store: 503 with Retry-After at back-channel endpoints; readiness is false."""
@@ -90,15 +85,15 @@ def test_the_process_is_alive(app: AwaitingApp) -> None:
 
 def test_it_serves_as_soon_as_the_store_is_there(app: AwaitingApp, store: Store) -> None:
     """Full service without a restart."""
-    until(lambda: store.attempts > 2)
+    eventually(lambda: store.attempts > 2)
     store.there.set()
-    until(lambda: get(app, "/").text == "served")
+    eventually(lambda: get(app, "/").text == "served")
     assert store.failures == []
 
 
 def test_what_does_not_mend_by_itself_ends_the_worker(app: AwaitingApp, store: Store) -> None:
     store.wrong = ValueError("a wrong secret")
-    until(lambda: bool(store.failures))
+    eventually(lambda: bool(store.failures))
     assert store.failures == [store.wrong]
     attempts = store.attempts
     assert get(app, "/token").status_code == 503

@@ -11,6 +11,8 @@ import pytest
 from creance.provider.store import baton as module
 from creance.provider.store.baton import Baton
 
+from ...polling import eventually
+
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> Baton:
@@ -93,13 +95,6 @@ def test_an_error_leaves_it_to_the_next(patient: Baton) -> None:
     assert in_another_thread(lambda: held(patient)).result() is True
 
 
-def until(condition: Callable[[], bool]) -> None:
-    latest = time.monotonic() + 20
-    while not condition() and time.monotonic() < latest:
-        time.sleep(0.001)
-    assert condition()
-
-
 def test_waiting_ends_when_nobody_runs(patient: Baton) -> None:
     done: list[int] = []
 
@@ -109,7 +104,7 @@ def test_waiting_ends_when_nobody_runs(patient: Baton) -> None:
 
     with ThreadPoolExecutor(4) as pool, patient.held():
         waiting = [pool.submit(work, number) for number in range(4)]
-        until(lambda: patient._wanted == 4)
+        eventually(lambda: patient._wanted == 4)
         assert done == []
         with patient.laid_down():
             patient.wait_until_nobody_runs(20)
@@ -127,7 +122,7 @@ def test_waiting_has_an_end(patient: Baton) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(work)
-        until(patient._lock.locked)
+        eventually(patient._lock.locked)
         patient.wait_until_nobody_runs(0.01)
         assert not go_on.is_set()
         assert not patient._resting
