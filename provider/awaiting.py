@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from .admission import WSGI
 from .request_log import logger
 from .store import StoreUnavailable
 
 if TYPE_CHECKING:
     from .openid_provider import OpenIDProvider
-
-WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 5.0

@@ -258,15 +258,20 @@ def build_app(settings: Settings, secrets: list[bytes] | None, port: int) -> WSG
     except Exception as error:
         _explain_failure(error)
         sys.exit(CANNOT_START)
-    keep_memory_small()
     multiprocessing.util.Finalize(None, provider.stop, exitpriority=1)  # atexit does not run in a forked child
     return Admission(app, settings.http, port)
 
 
 def _app_of(provider: OpenIDProvider) -> WSGI:
     """The app, or what answers in its place while the server of the store is awaited."""
+
+    def make() -> WSGI:
+        app = create_app(provider)
+        keep_memory_small()
+        return app
+
     try:
-        return create_app(provider)
+        return make()
     except StoreUnavailable:
         if not provider.awaits_store:
             raise
@@ -275,7 +280,7 @@ def _app_of(provider: OpenIDProvider) -> WSGI:
         _explain_failure(error)
         os._exit(CANNOT_START)  # a thread has no other way to end its process; nothing was begun
 
-    waiting = AwaitingApp(provider, partial(create_app, provider), failed)
+    waiting = AwaitingApp(provider, make, failed)
     waiting.start()
     multiprocessing.util.Finalize(None, waiting.stop, exitpriority=2)
     return waiting
