@@ -20,7 +20,7 @@ from .housekeeping import Housekeeping
 from .id_token import IDTokens
 from .keyring import SIGNING_KEYS, KeyRing, holds_keys
 from .parameters import Parameters
-from .placing import is_here, make_stores
+from .placing import make_stores
 from .plugin_registry import AnyPlugin, PluginRegistry
 from .pyop_interface import PyopInterface
 from .registration import ClientSettings
@@ -118,7 +118,8 @@ class OpenIDProvider(PyopInterface):
     def _open(self, *, may_make_secret: bool = False) -> None:
         """The store, and all that has to agree with it. A secret is made only where no keys are sealed by another."""
         secret_file = self.settings.path(self.settings.keys.secret_file)
-        makes_secret = may_make_secret and is_here(self.store, SIGNING_KEYS) and not secret_file.exists()
+        keys_are_here = self.store.place_of(SIGNING_KEYS).on_this_machine
+        makes_secret = may_make_secret and keys_are_here and not secret_file.exists()
         if self.secrets is None and not makes_secret:
             self.secrets = read_secret_file(secret_file)
         self.store.open(self.collections)
@@ -180,7 +181,7 @@ class OpenIDProvider(PyopInterface):
     @property
     def awaits_store(self) -> bool:
         """Whether some of it lives on a server, which may be there later than we are."""
-        return not all(is_here(self.store, collection) for collection in self.collections)
+        return not all(self.store.place_of(each).on_this_machine for each in self.collections)
 
     def url(self, endpoint: str) -> str:
         """The URL of an endpoint by its name: from the issuer, never from what a request says of its host."""

@@ -55,7 +55,7 @@ def make_stores(settings: Settings, collections: Sequence[Collection]) -> Store:
 
     Raises ConfigurationError for a URI that no store understands, and for a group that there is not.
     """
-    groups = sorted({collection.group or collection.name for collection in collections})
+    groups = sorted({collection.placed_by for collection in collections})
     mistakes: list[str] = []
     made: dict[str, Store] = {}
     placed: dict[str | None, Store] = {}
@@ -73,18 +73,3 @@ def make_stores(settings: Settings, collections: Sequence[Collection]) -> Store:
     rest = placed.pop(None)
     elsewhere = {group: store for group, store in placed.items() if group is not None}
     return PlacedStore(rest, elsewhere) if elsewhere else rest
-
-
-def place_of(store: Store, collection: Collection) -> Store:
-    """The one store that keeps a collection."""
-    return store.place_of(collection) if isinstance(store, PlacedStore) else store
-
-
-def shares(store: Store, collections: Sequence[Collection]) -> list[tuple[Store, Sequence[Collection]]]:
-    """Each of the stores, with the collections that it keeps."""
-    return [*store.shares(collections)] if isinstance(store, PlacedStore) else [(store, collections)]
-
-
-def is_here(store: Store, collection: Collection) -> bool:
-    """Whether a collection lives on this machine, where nobody else can have it too."""
-    return place_of(store, collection).on_this_machine

@@ -12,7 +12,6 @@ import click
 from ..errors import ConfigurationError
 from ..keyring import SIGNING_KEYS
 from ..openid_provider import OpenIDProvider
-from ..placing import shares
 from ..sealing import Sealer, read_secret_file
 from ..store import Collection, Store, StoreRefused, StoreUnavailable
 from ..store.embedded import EmbeddedStore
@@ -94,8 +93,9 @@ def check(invocation: Invocation, file: Path | None, as_json: bool) -> None:
     meanwhile. The exit code is 1 where something is wrong.
     """
     provider = invocation.provider
-    places = shares(provider.store if file is None else _embedded(provider).at(file), provider.collections)
-    examined = [(store, _examine(provider, _examinable(store), share)) for store, share in places]
+    asked = provider.store if file is None else _embedded(provider).at(file)
+    shares = asked.shares(provider.collections)
+    examined = [(store, _examine(provider, _examinable(store), share)) for store, share in shares]
     if as_json:
         members = [{"store": store.describe(), **asdict(examination)} for store, examination in examined]
         click.echo(json.dumps({"stores": members}, indent=2))
@@ -117,7 +117,7 @@ def init(invocation: Invocation) -> None:
     store's URI of one that may (CREANCE_STORE__URI), before the first start and after each upgrade.
     """
     provider = invocation.provider
-    for place, share in shares(provider.store, provider.collections):
+    for place, share in provider.store.shares(provider.collections):
         missing = place.missing(share) if isinstance(place, ExaminableStore) else []
         try:
             place.open(share)

@@ -52,9 +52,14 @@ class Collection:
     group: str = ""
 
     def __post_init__(self) -> None:
-        for name in (self.name, *self.indexes, self.group or self.name):
+        for name in (self.name, *self.indexes, self.placed_by):
             if not (name.isascii() and name.replace("_", "a").isalnum() and name[0].isalpha() and name == name.lower()):
                 raise ValueError(f"{name!r} cannot name a collection or a field: use a-z, 0-9 and _")
+
+    @property
+    def placed_by(self) -> str:
+        """The name that `[store.placement]` knows it by."""
+        return self.group or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,6 +429,14 @@ class Store(ABC):
         what nobody holds yet first, redeem last. Answers one value an operation: the new count for
         `increment`, how many were removed for `delete_where`, None for the others.
         """
+
+    def place_of(self, collection: Collection) -> Store:
+        """The one store that keeps a collection: this one, unless it stands for several."""
+        return self
+
+    def shares(self, collections: Sequence[Collection]) -> list[tuple[Store, Sequence[Collection]]]:
+        """Each store that this one stands for, with those that it keeps."""
+        return [(self, collections)]
 
     def check_writable(self) -> None:
         """Raise StoreUnavailable where writes fail. For probes, which ask often: it costs nothing while they succeed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -57,13 +57,10 @@ class PlacedStore(Store):
         return "; ".join([self._rest.describe(), *placed])
 
     def place_of(self, collection: Collection) -> Store:
-        """The store that keeps a collection."""
-        return self._placed.get(collection.group or collection.name, self._rest)
+        return self._placed.get(collection.placed_by, self._rest)
 
-    def shares(self, collections: Sequence[Collection]) -> Iterator[tuple[Store, list[Collection]]]:
-        """Each store, with those that it keeps."""
-        for store in self._stores:
-            yield store, [collection for collection in collections if self.place_of(collection) is store]
+    def shares(self, collections: Sequence[Collection]) -> list[tuple[Store, Sequence[Collection]]]:
+        return [(store, [each for each in collections if self.place_of(each) is store]) for store in self._stores]
 
     def get(self, collection: Collection, key: str) -> Document | None:
         return self.place_of(collection).get(collection, key)

@@ -136,24 +136,20 @@ class SQLiteStore(EmbeddedStore):
         return examine_database(self.path, collections, self.clock())
 
     def get(self, collection: Collection, key: str) -> Document | None:
-        rows = self._read(self._table(collection).get, {"key": key, "now": self.clock()})
-        return document_of(rows[0]) if rows else None
+        return self._one(self._table(collection).get, key)
 
     def get_kept(self, collection: Collection, key: str) -> Document | None:
-        rows = self._read(self._table(collection).get_kept, {"key": key, "now": self.clock()})
-        return document_of(rows[0]) if rows else None
+        return self._one(self._table(collection).get_kept, key)
 
     def find(self, collection: Collection, field: str, value: str, limit: int = 1000) -> list[Document]:
         bounds = {"value": value, "now": self.clock(), "limit": limit}
         return [document_of(row) for row in self._read(self._table(collection).find(field), bounds)]
 
     def page(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
-        bounds = {"after": after or "", "now": self.clock(), "limit": limit}
-        return [document_of(row) for row in self._read(self._table(collection).page, bounds)]
+        return self._page(self._table(collection).page, after, limit)
 
     def page_kept(self, collection: Collection, after: str | None = None, limit: int = 100) -> list[Document]:
-        bounds = {"after": after or "", "now": self.clock(), "limit": limit}
-        return [document_of(row) for row in self._read(self._table(collection).page_kept, bounds)]
+        return self._page(self._table(collection).page_kept, after, limit)
 
     def put(self, collection: Collection, documents: Sequence[Document], *, overwrite: bool = False) -> list[Document]:
         step = self._table(collection).put(documents, overwrite=overwrite)
@@ -203,6 +199,14 @@ class SQLiteStore(EmbeddedStore):
             return self._tables[collection.name]
         except KeyError:
             raise ValueError(f"the store was not opened with the collection {collection.name!r}") from None
+
+    def _one(self, query: str, key: str) -> Document | None:
+        rows = self._read(query, {"key": key, "now": self.clock()})
+        return document_of(rows[0]) if rows else None
+
+    def _page(self, query: str, after: str | None, limit: int) -> list[Document]:
+        bounds = {"after": after or "", "now": self.clock(), "limit": limit}
+        return [document_of(row) for row in self._read(query, bounds)]
 
     def _read(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         deadline = Deadline(time_left(self.timeout))

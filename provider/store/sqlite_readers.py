@@ -9,6 +9,7 @@ from typing import Any
 from .sqlite_connection import Connection, Deadline, connect
 
 Row = tuple[Any, ...]
+"""What any SELECT answers."""
 
 
 class Readers:

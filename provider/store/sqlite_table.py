@@ -29,12 +29,10 @@ from . import (
     check_key,
     encode,
 )
+from .sqlite_readers import Row
 
 Step = Callable[[sqlite3.Connection, float], int | None]
 """An operation, checked and encoded: what is left to do within the transaction, at a time."""
-
-Row = tuple[Any, ...]
-"""What any of the SELECTs answers."""
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS <table> (
@@ -58,22 +56,15 @@ FIND = f"{SELECT} WHERE json_extract(value, '$.<field>') = :value AND {VALID} LI
 PAGE = f"{SELECT} WHERE key > :after AND {VALID} ORDER BY key LIMIT :limit"
 PAGE_KEPT = f"{SELECT} WHERE key > :after AND keep_until > :now ORDER BY key LIMIT :limit"
 
-INSERT = """
-INSERT INTO <table> (key, value, version, valid_until, keep_until, redeemed_at, schema)
-VALUES (:key, :value, :version, :valid_until, :keep_until, NULL, :schema)
-ON CONFLICT (key) DO UPDATE SET
-    value = excluded.value, version = excluded.version, valid_until = excluded.valid_until,
-    keep_until = excluded.keep_until, redeemed_at = NULL, schema = excluded.schema
-WHERE keep_until <= :now
-"""
-PUT = """
+_UPSERT = """
 INSERT INTO <table> (key, value, version, valid_until, keep_until, redeemed_at, schema)
 VALUES (:key, :value, :version, :valid_until, :keep_until, :redeemed_at, :schema)
 ON CONFLICT (key) DO UPDATE SET
     value = excluded.value, version = excluded.version, valid_until = excluded.valid_until,
     keep_until = excluded.keep_until, redeemed_at = excluded.redeemed_at, schema = excluded.schema
-WHERE :overwrite OR keep_until <= :now
 """
+INSERT = f"{_UPSERT} WHERE keep_until <= :now"
+PUT = f"{_UPSERT} WHERE :overwrite OR keep_until <= :now"
 REPLACE = """
 UPDATE <table> SET
     value = :value, version = version + 1, valid_until = :valid_until, keep_until = :keep_until, schema = :schema
@@ -171,7 +162,10 @@ class Table:
         self, documents: Sequence[Document], *, overwrite: bool
     ) -> Callable[[sqlite3.Connection, float], list[Row]]:
         """What `Store.put` does, checked and encoded. It answers the rows that are in the way. Raises BadDocument."""
-        rows = [self._as_it_is(document) | {"overwrite": overwrite} for document in documents]
+        rows = [
+            self._row(document) | {"redeemed_at": document.redeemed_at, "overwrite": overwrite}
+            for document in documents
+        ]
 
         def step(connection: sqlite3.Connection, now: float) -> list[Row]:
             taken = [row for row in rows if not connection.execute(self._put_sql, row | {"now": now}).rowcount]
@@ -179,29 +173,18 @@ class Table:
 
         return step
 
-    def _as_it_is(self, document: Document) -> dict[str, Any]:
-        return {
-            "key": check_key(document.key),
-            "value": encode(document.value),
-            "version": _first_version(),
-            "valid_until": document.valid_until,
-            "keep_until": document.keep_until,
-            "redeemed_at": document.redeemed_at,
-            "schema": self.collection.schema,
-        }
-
-    def _row(self, operation: Insert | Ensure) -> dict[str, Any]:
-        key = {"key": check_key(operation.key), "version": _first_version()}
+    def _row(self, operation: Insert | Ensure | Document) -> dict[str, Any]:
+        key = {"key": check_key(operation.key), "version": _first_version(), "redeemed_at": None}
         return key | self._times(operation) | self._content(operation)
 
-    def _times(self, operation: Insert | Ensure | Replace) -> dict[str, float]:
+    def _times(self, operation: Insert | Ensure | Replace | Document) -> dict[str, float]:
         """What is valid is kept."""
         return {
             "valid_until": operation.valid_until,
             "keep_until": max(operation.valid_until, operation.keep_until),
         }
 
-    def _content(self, operation: Insert | Ensure | Replace) -> dict[str, Any]:
+    def _content(self, operation: Insert | Ensure | Replace | Document) -> dict[str, Any]:
         return {"value": encode(operation.value), "schema": self.collection.schema}
 
     def _counter(self, operation: Increment) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from creance.provider.errors import ConfigurationError
 from creance.provider.keyring import SIGNING_KEYS
-from creance.provider.placing import is_here, make_stores, place_of
+from creance.provider.placing import make_stores
 from creance.provider.settings import Settings
 from creance.provider.store import Collection
 from creance.provider.store.placement import PlacedStore
@@ -30,7 +30,7 @@ def settings_of(folder: Path, **store: object) -> Settings:
 def test_without_placement_there_is_one_store(tmp_path: Path) -> None:
     store = make_stores(settings(tmp_path, "sqlite:x.db"), COLLECTIONS)
     assert not isinstance(store, PlacedStore)
-    assert is_here(store, SIGNING_KEYS)
+    assert store.place_of(SIGNING_KEYS).on_this_machine
 
 
 def test_groups_live_where_they_are_placed(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_groups_live_where_they_are_placed(tmp_path: Path) -> None:
     assert store.place_of(SESSIONS) is store.place_of(SIGNING_KEYS)
     assert store.place_of(ACCESS_TOKENS) is store.place_of(AUTHORIZATION_CODES)
     assert store.place_of(ACCESS_TOKENS) is not store.place_of(SESSIONS)
-    assert not is_here(store, SIGNING_KEYS)
-    assert is_here(store, ACCESS_TOKENS)
+    assert not store.place_of(SIGNING_KEYS).on_this_machine
+    assert store.place_of(ACCESS_TOKENS).on_this_machine
     assert "secret" not in store.describe()
 
 
@@ -61,13 +61,13 @@ def test_uris_are_read_from_files(tmp_path: Path) -> None:
     uri = "mongodb://creance:p%40ss@localhost/creance"
     (tmp_path / "uri").write_text(f"{uri}\n\nmongodb://old.example.org/\n")
     store = make_stores(settings_of(tmp_path, uri_file="uri", placement={"keys": "sqlite:keys.db"}), COLLECTIONS)
-    assert place_of(store, ACCESS_TOKENS).describe().endswith("creance at localhost")
-    assert is_here(store, SIGNING_KEYS)
+    assert store.place_of(ACCESS_TOKENS).describe().endswith("creance at localhost")
+    assert store.place_of(SIGNING_KEYS).on_this_machine
     placed = settings_of(tmp_path, uri="sqlite:x.db", placement={"keys": uri}, placement_files={"sessions": "uri"})
     store = make_stores(placed, COLLECTIONS)
-    assert is_here(store, ACCESS_TOKENS)
-    assert not is_here(store, SESSIONS)
-    assert place_of(store, SESSIONS) is place_of(store, SIGNING_KEYS)
+    assert store.place_of(ACCESS_TOKENS).on_this_machine
+    assert not store.place_of(SESSIONS).on_this_machine
+    assert store.place_of(SESSIONS) is store.place_of(SIGNING_KEYS)
 
 
 def test_a_file_that_cannot_be_used_is_told_by_its_setting(tmp_path: Path) -> None:
