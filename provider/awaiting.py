@@ -56,7 +56,7 @@ class AwaitingApp:
         if self._app is not None:
             return self._app(environ, start_response)
         if environ["PATH_INFO"] == self._live:
-            return _answer(start_response, "200 OK", "application/json", b'{"status": "ok"}')
+            return _answer(start_response, "200 OK", "application/json", b'{"status": "alive"}')
         if "text/html" in environ.get("HTTP_ACCEPT", ""):
             return _answer(start_response, "503 Service Unavailable", "text/html; charset=utf-8", _PAGE)
         error = {"error": "temporarily_unavailable", "error_description": "the provider waits for its store"}

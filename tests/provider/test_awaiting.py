@@ -80,7 +80,7 @@ def test_people_get_a_page(app: AwaitingApp) -> None:
 
 def test_the_process_is_alive(app: AwaitingApp) -> None:
     """A supervisor that restarts what is not alive would restart it for nothing."""
-    assert get(app, "/health/live").json == {"status": "ok"}
+    assert get(app, "/health/live").json == {"status": "alive"}
 
 
 def test_it_serves_as_soon_as_the_store_is_there(app: AwaitingApp, store: Store) -> None:
