@@ -8,6 +8,7 @@ from .app import create_app, provider_pages
 from .authorization import add_query
 from .authorization_request import AuthorizationRequest
 from .browser import Browser, Cookie
+from .browser_sessions import BrowserSession, BrowserSessions
 from .clients import Client
 from .configuration import read_settings
 from .errors import (
@@ -62,6 +63,8 @@ __all__ = [
     "Authenticated",
     "AuthorizationRequest",
     "Browser",
+    "BrowserSession",
+    "BrowserSessions",
     "Claims",
     "Client",
     "ClientSettings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from .authorization_request import (
@@ -64,15 +64,23 @@ class Authorization:
         self._provider = provider
         self._hook = provider.plugins.hook
 
-    def answer(self, parameters: Parameters, browser: Browser, *, started_at: float | None = None) -> Redirect:
-        """The whole endpoint. `started_at` is given when a request comes back from a page of ours.
+    def answer(
+        self,
+        parameters: Parameters,
+        browser: Browser,
+        *,
+        started_at: float | None = None,
+        decisions: Mapping[str, Any] | None = None,
+    ) -> Redirect:
+        """The whole endpoint. `started_at` and `decisions` are given when a request comes back from a page of ours.
 
         Raises UnprovenRedirect; everything after that is answered by redirect (RFC 6749 4.1.2.1).
         """
         parameters, client, redirect_uri = self.prove(parameters)
         error: OAuthError
         try:
-            return self._proceed(parameters, client, redirect_uri, browser, started_at or time.time())
+            request = self.read(parameters, client, redirect_uri, started_at or time.time(), decisions)
+            return self._proceed(request, browser)
         except OAuthError as raised:
             error = raised
         except StoreUnavailable as raised:
@@ -93,7 +101,12 @@ class Authorization:
         return parameters, client, prove_redirect_uri(parameters, client)  # type: ignore[return-value]
 
     def read(
-        self, parameters: Parameters, client: Client, redirect_uri: str, started_at: float
+        self,
+        parameters: Parameters,
+        client: Client,
+        redirect_uri: str,
+        started_at: float,
+        decisions: Mapping[str, Any] | None = None,
     ) -> AuthorizationRequest:
         """The request, checked: all that can be said about it before anybody is logged in."""
         settings = self._provider.settings
@@ -110,6 +123,7 @@ class Authorization:
             max_age=read_max_age(parameters, client),
             hinted_subject=self._read_hint(parameters),
             started_at=started_at,
+            decisions=decisions or {},
         )
         self._hook.check_authorization_request(request=request, client=client)
         return request
@@ -165,10 +179,7 @@ class Authorization:
             completed.update(more)
         return completed
 
-    def _proceed(
-        self, parameters: Parameters, client: Client, redirect_uri: str, browser: Browser, started_at: float
-    ) -> Redirect:
-        request = self.read(parameters, client, redirect_uri, started_at)
+    def _proceed(self, request: AuthorizationRequest, browser: Browser) -> Redirect:
         authenticated = self._authenticate(request, browser)
         if isinstance(authenticated, Interaction):
             return self._interact(request, authenticated)
@@ -177,7 +188,8 @@ class Authorization:
         if isinstance(consented, Interaction):
             return self._interact(request, consented)
         response = {"code": self.grant(request, authenticated, user, consented)}
-        return Redirect(self.respond(parameters, client, redirect_uri, response), client.client_id)
+        location = self.respond(request.parameters, request.client, request.redirect_uri, response)
+        return Redirect(location, request.client.client_id)
 
     def _read_hint(self, parameters: Parameters) -> str | None:
         """OpenID Connect Core 3.1.2.1: an ID token of ours, expired or not, and given to this client."""

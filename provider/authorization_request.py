@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .clients import Client
 from .errors import (
@@ -41,6 +42,10 @@ class AuthorizationRequest:
     """The `sub` of a verified id_token_hint."""
     started_at: float
     """When the app sent the person here: seconds since the epoch."""
+    decisions: Mapping[str, Any] = field(default_factory=dict)
+    """What the person decided on pages of ours for this very request, by the name of what asked. Whoever reads one
+    holds it against the person and the session that are there now.
+    """
 
     @property
     def state(self) -> str | None:

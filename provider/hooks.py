@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .authorization_request import AuthorizationRequest
     from .browser import Browser
+    from .browser_sessions import BrowserSessions
     from .clients import Client
     from .grants import Grant
     from .parameters import Parameters
@@ -142,6 +143,13 @@ class Hooks:
     @hookspec
     def collections(self) -> Sequence[Collection]:
         """What the plugin keeps in the store: `[Collection("sessions", indexes=("username",))]`."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def browser_sessions(self) -> BrowserSessions | None:
+        """Who is logged in at a browser, by the plugin that keeps the sessions. Asked when all plugins have started;
+        pages that no app asked for, and commands, find it as `provider.browser_sessions`.
+        """
         raise NotImplementedError
 
     @hookspec

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from .authorization import Authorization, add_query
 from .browser import CookieNames
+from .browser_sessions import BrowserSessions
 from .client_authentication import METHODS, ClientAuthentication
 from .clients import CLIENTS, Client, ClientRegistry
 from .code_exchange import CodeExchange
@@ -76,6 +77,8 @@ class OpenIDProvider(PyopInterface):
         self.secrets: list[bytes] | None = None
         """Of `keys.secret_file`, read once: the parent of workers hands them on, so that all have the same."""
         self.housekeeping: Housekeeping | None = None
+        self.browser_sessions: BrowserSessions | None = None
+        """Of the plugin that keeps them, once it has started."""
         self._running: list[AnyPlugin] = []
         self.started = False
 
@@ -111,6 +114,7 @@ class OpenIDProvider(PyopInterface):
         except BaseException:
             self.stop()
             raise
+        self.browser_sessions = self.plugins.hook.browser_sessions()
         self.housekeeping = Housekeeping(self.store)
         self.housekeeping.start()
         self.started = True

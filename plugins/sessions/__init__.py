@@ -31,7 +31,6 @@ from creance.provider import (
 from creance.provider.store import Collection
 from pydantic import Field, model_validator
 
-from .form_guard import FormGuard
 from .login_page import LoginResource
 from .logout_page import LogoutResource
 from .session_document import SessionResource
@@ -60,12 +59,10 @@ class Sessions(Plugin[Settings, PluginSettings]):
     """Login, logout, and the session in between."""
 
     sessions: SessionStore
-    forms: FormGuard
 
     def start(self, provider: OpenIDProvider) -> None:
         """Takes what it needs of a provider that is open."""
         self.sessions = SessionStore(provider.store, self.settings.idle_timeout, self.settings.absolute_timeout)
-        self.forms = FormGuard(provider.visits, provider.settings.issuer)
         self._cookie = provider.cookie_names("session")
 
     @hookimpl
@@ -159,5 +156,5 @@ class Sessions(Plugin[Settings, PluginSettings]):
         if "none" in request.prompt:
             return Interaction(login, LoginRequired)
         error = AccountSelectionRequired if "select_account" in request.prompt else LoginRequired
-        sealed = self.provider.visits.seal(request.parameters, request.started_at, browser)
+        sealed = self.provider.visits.seal(request.parameters, request.started_at, browser, request.decisions)
         return Interaction(f"{login}?{urlencode({'request': sealed})}", error)

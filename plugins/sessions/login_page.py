@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import falcon
 from creance.provider import (
     Browser,
-    Client,
     Event,
     OAuthError,
     Parameters,
-    Resource,
     TemporarilyUnavailable,
     UnprovenRedirect,
     User,
-    VisitLost,
 )
-from creance.provider.endpoints import redirect, set_cookies
-
-from .descriptions import FORM_REFUSALS, PAGE, form_body
-from .form_guard import read_form
+from creance.provider.endpoints import FORM_REFUSALS, PAGE, Asked, PageResource, form_body, redirect
 
 if TYPE_CHECKING:
     from . import Sessions
@@ -46,39 +39,10 @@ _FORM = form_body(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the login is for: an app's request, opened and proven again, or nothing but the login itself."""
-
-    onward: str
-    """Where the browser goes then: a URL of ours, always."""
-    sealed: str = ""
-    client: Client | None = None
-    redirect_uri: str = ""
-    parameters: Parameters | None = None
-    started_at: float = 0.0
-
-    @property
-    def client_id(self) -> str | None:
-        return self.client.client_id if self.client else None
-
-    @property
-    def destination(self) -> str:
-        """The place of the redirect URI in words: host and port, or an app's own scheme (RFC 8252 7.1)."""
-        parts = urlsplit(self.redirect_uri)
-        return parts.netloc if parts.scheme in ("http", "https") else parts.scheme
-
-    @property
-    def login_hint(self) -> str:
-        """OpenID Connect Core 3.1.2.1: the name that the app expects. Only ever put into the field."""
-        return self.parameters.get("login_hint", "") if self.parameters else ""
-
-
-class LoginResource(Resource):
+class LoginResource(PageResource):
     """GET shows the form, or sends on who need not log in; POST takes it."""
 
     templates = "creance.plugins.sessions"
-    for_people = True
     openapi = {
         "get": {
             "summary": "The login page",
@@ -120,16 +84,16 @@ class LoginResource(Resource):
         asked = self._open(req, query, browser)
         session = self._plugin.current(browser)
         if session is None or self._needs_login(asked, session):
-            username = asked.login_hint or (session.username if session else "")
-            self._show(resp, browser, asked, username)
-        elif asked.client is None:
-            self._show_who(resp, browser, session)
+            username = (asked.login_hint if asked else "") or (session.username if session else "")
+            self._show(req, resp, browser, asked, username)
+        elif asked is None:
+            self._show_who(req, resp, browser, session)
         else:
-            redirect(resp, asked.onward)
+            redirect(resp, self._onward(asked))
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Prove that the form is ours, then the password; answer with a new session."""
-        form = read_form(req, self.reader)
+        form = self.read_form(req)
         browser = self.reader.browser(req)
         if self._refused(req, resp, form, browser):
             return
@@ -137,39 +101,23 @@ class LoginResource(Resource):
         user = self._authenticate(req, resp, form, browser, asked)
         if user is None:
             return
-        self._plugin.log_in(user, asked.client_id, browser)
+        self._plugin.log_in(user, asked.client.client_id if asked else None, browser)
         req.context.log.outcome = "login"
-        redirect(resp, asked.onward)
-        set_cookies(resp, browser, secure=self.provider.cookie_names.secure)
+        self.send_on(resp, browser, self._onward(asked))
 
-    def _open(self, req: falcon.Request, parameters: Parameters, browser: Browser) -> Asked:
-        """What the login is for. Raises UnprovenRedirect, which is shown as a page: nobody is sent anywhere by what
-        cannot be opened.
-        """
+    def _open(self, req: falcon.Request, parameters: Parameters, browser: Browser) -> Asked | None:
+        """What the login is for; None for who just logs in. Raises UnprovenRedirect."""
         sealed = parameters.get("request")
-        if sealed is None:
-            return Asked(onward=self.provider.url("login"))
-        try:
-            visit = self.provider.visits.open(sealed, browser)
-        except VisitLost:
-            raise UnprovenRedirect(
-                "This login page was open for too long or in another browser, or this browser keeps no cookies."
-            ) from None
-        proven, client, redirect_uri = self.provider.authorization.prove(visit.parameters)
-        req.context.log.client_id = client.client_id
-        onward = self.provider.visits.resume_url(sealed)
-        return Asked(onward, sealed, client, redirect_uri, proven, visit.started_at)
+        return self.open_asked(req, sealed, browser) if sealed is not None else None
 
-    def _needs_login(self, asked: Asked, session: Session) -> bool:
+    def _needs_login(self, asked: Asked | None, session: Session) -> bool:
         """Whether the app wants a later login, or another person's. A request that is wrong by now needs none: the app
         is told by redirect.
         """
-        if asked.client is None or asked.parameters is None:
+        if asked is None:
             return False
         try:
-            request = self.provider.authorization.read(
-                asked.parameters, asked.client, asked.redirect_uri, asked.started_at
-            )
+            request = asked.read(self.provider)
         except OAuthError:
             return False
         return not self._plugin.is_enough(session, request)
@@ -178,27 +126,24 @@ class LoginResource(Resource):
         """Whether the form is not from a page of ours. What another site sent is answered by a way to our page, and no
         cookie; a stale form by the form, with the name still in it.
         """
-        refusal = self._plugin.forms.why_refused(req, form, browser)
+        refusal = self.forms.why_refused(req, form, browser)
         if refusal is None:
             return False
-        req.context.log.error, req.context.log.hint = "invalid_request", refusal
-        asked = None if self._plugin.forms.is_foreign(req) else self._try_to_open(req, form, browser)
-        if asked is None:
+        try:
+            asked = self._open(req, form, browser)
+        except UnprovenRedirect:
+            asked = None
+        if self.forms.is_foreign(req) or (asked is None and "request" in form):
             sealed = {"request": form["request"]} if "request" in form else {}
             again = self.provider.url("login") + (f"?{urlencode(sealed)}" if sealed else "")
-            self.pages.answer(resp, "refused.html", status=403, again=again)
+            self.show_refusal(req, resp, refusal, again=again)
         else:
-            self._show(resp, browser, asked, _name_in(form), problem=STALE, status=403)
+            req.context.log.error, req.context.log.hint = "invalid_request", refusal
+            self._show(req, resp, browser, asked, _name_in(form), problem=STALE, status=403)
         return True
 
-    def _try_to_open(self, req: falcon.Request, form: Parameters, browser: Browser) -> Asked | None:
-        try:
-            return self._open(req, form, browser)
-        except UnprovenRedirect:
-            return None
-
     def _authenticate(
-        self, req: falcon.Request, resp: falcon.Response, form: Parameters, browser: Browser, asked: Asked
+        self, req: falcon.Request, resp: falcon.Response, form: Parameters, browser: Browser, asked: Asked | None
     ) -> User | None:
         """The user whose password it is. Otherwise None, and the form is shown again: the same for a name that is not
         there, in the same time.
@@ -206,55 +151,55 @@ class LoginResource(Resource):
         log, username = req.context.log, _name_in(form)
         if not username or "password" not in form:
             log.outcome = "refused"
-            self._show(resp, browser, asked, username, problem=INCOMPLETE)
+            self._show(req, resp, browser, asked, username, problem=INCOMPLETE)
             return None
         try:
             user = self.provider.users.authenticate(username, form["password"])
         except TemporarilyUnavailable as error:
             log.error, log.hint = error.error, error.hint
-            self._show(resp, browser, asked, username, problem=BUSY, status=503)
+            self._show(req, resp, browser, asked, username, problem=BUSY, status=503)
             resp.set_header("Retry-After", "2")
             return None
         if user is None:
             log.outcome, log.error = "refused", "login_failed"
             # No name: people type their password into that field too.
-            self.provider.happened(Event("login_failed", asked.client_id))
-            self._show(resp, browser, asked, username, problem=WRONG)
+            self.provider.happened(Event("login_failed", asked.client.client_id if asked else None))
+            self._show(req, resp, browser, asked, username, problem=WRONG)
         return user
 
     def _show(
         self,
+        req: falcon.Request,
         resp: falcon.Response,
         browser: Browser,
-        asked: Asked,
+        asked: Asked | None,
         username: str,
         *,
         problem: str = "",
         status: int = 200,
     ) -> None:
         """The form. CSP lets it lead back to the app's redirect URI."""
-        self._answer(
+        self.show(
+            req,
             resp,
             browser,
             "login.html",
             status=status,
-            leads_to=asked.redirect_uri or None,
+            leads_to=asked.redirect_uri if asked else None,
+            ui_locales=asked.ui_locales if asked else "",
             action=self.provider.url("login"),
-            sealed=asked.sealed,
-            app=asked.client.name if asked.client else "",
-            destination=asked.destination,
+            asked=asked,
             username=username,
             problem=problem,
         )
 
-    def _show_who(self, resp: falcon.Response, browser: Browser, session: Session) -> None:
-        """For who opens the login page without an app: that they are logged in, and a way out."""
-        self._answer(resp, browser, "logged_in.html", username=session.username, logout=self.provider.url("logout"))
+    def _onward(self, asked: Asked | None) -> str:
+        """Where the browser goes then: a URL of ours, always."""
+        return self.provider.visits.resume_url(asked.sealed) if asked else self.provider.url("login")
 
-    def _answer(self, resp: falcon.Response, browser: Browser, template: str, **values: Any) -> None:
-        csrf_token = self.provider.visits.csrf_token(browser)
-        self.pages.answer(resp, template, csrf_token=csrf_token, **values)
-        set_cookies(resp, browser, secure=self.provider.cookie_names.secure)
+    def _show_who(self, req: falcon.Request, resp: falcon.Response, browser: Browser, session: Session) -> None:
+        """For who opens the login page without an app: that they are logged in, and a way out."""
+        self.show(req, resp, browser, "logged_in.html", username=session.username, logout=self.provider.url("logout"))
 
 
 def _name_in(form: Parameters) -> str:

@@ -110,9 +110,18 @@ class Pages:
         self._onward = "https: http://localhost:* http://127.0.0.1:*" if loopback else "https:"
 
     def answer(
-        self, resp: falcon.Response, template: str, *, status: int = 200, leads_to: str | None = None, **values: Any
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        template: str,
+        *,
+        status: int = 200,
+        leads_to: str | None = None,
+        ui_locales: str = "",
+        **values: Any,
     ) -> None:
-        """A page. `leads_to` is the proven redirect URI that a form of it leads to.
+        """A page. `leads_to` is the proven redirect URI that a form of it leads to; `ui_locales` the languages that the
+        app prefers for it (OpenID Connect Core 3.1.2.1).
 
         Chromium holds form-action against every redirect after a form, and the app may send people on in turn, as a
         proxy or a portal does: so such a page allows the redirect URI, and every place that is as safe to go to as a

@@ -100,7 +100,9 @@ class ResumeResource(Resource):
             raise UnprovenRedirect(
                 "this login was begun too long ago, or in another browser: go back to the app and start again"
             ) from None
-        answer = self.provider.authorization.answer(visit.parameters, browser, started_at=visit.started_at)
+        answer = self.provider.authorization.answer(
+            visit.parameters, browser, started_at=visit.started_at, decisions=visit.decisions
+        )
         finish(req, resp, answer, browser, secure=self.provider.cookie_names.secure)
 
 

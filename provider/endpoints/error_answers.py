@@ -68,6 +68,7 @@ class ErrorAnswers:
 
     def _page(self, req: falcon.Request, resp: falcon.Response, status: int, description: str, error: str) -> None:
         self._pages.answer(
+            req,
             resp,
             "error.html",
             status=status,

@@ -17,6 +17,7 @@ class FrontPageResource(Resource):
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self.pages.answer(
+            req,
             resp,
             "front_page.html",
             issuer=self.provider.settings.issuer,

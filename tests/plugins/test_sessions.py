@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 import requests
 from creance.plugins.sessions import Sessions, session_store
-from creance.plugins.sessions.form_guard import origin_of
+from creance.provider.endpoints import origin_of
 from creance.plugins.sessions.session_store import SESSIONS, Session, SessionStore
 from creance.provider import ConfigurationError, Event, OpenIDProvider, User, create_app, read_settings
 from creance.provider.store import Conflict, Operation, Store, StoreUnavailable, bearer_key, make_store, replace

@@ -117,7 +117,7 @@ class Bang(Resource):
         if how == "stream":
             resp.stream = self.streaming(secret)
         if how == "page":
-            self.pages.answer(resp, secret)
+            self.pages.answer(req, resp, secret)
 
     def streaming(self, secret):
         yield b"x"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import falcon
-from creance.provider import Browser, Parameters, Visits
-from creance.provider.endpoints import Reader
+
+from ..browser import Browser
+from ..parameters import Parameters
+from ..visits import Visits
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -18,11 +20,11 @@ class FormGuard:
         self._visits = visits
         self._origin = origin_of(issuer)
 
-    def why_refused(self, req: falcon.Request, form: Parameters, browser: Browser) -> str | None:
-        """What is wrong with a form, for the log; None where it is ours."""
+    def why_refused(self, req: falcon.Request, form: Parameters, browser: Browser, bound_to: str = "") -> str | None:
+        """What is wrong with a form, for the log; None where it is ours. `bound_to` as in `Visits.csrf_token`."""
         if self.is_foreign(req):
             return "sent by another site"
-        if not self._visits.csrf_token_matches(form.get("csrf_token", ""), browser):
+        if not self._visits.csrf_token_matches(form.get("csrf_token", ""), browser, bound_to):
             return "csrf_token does not match"
         return None
 
@@ -34,13 +36,6 @@ class FormGuard:
         if req.get_header("Sec-Fetch-Site") not in (None, "same-origin", "none"):
             return True
         return req.get_header("Origin") not in (None, self._origin)
-
-
-def read_form(req: falcon.Request, reader: Reader) -> Parameters:
-    """The form that was sent; nothing at all is a form without a token. Raises InvalidRequest."""
-    form = reader.form(req) if req.content_type else Parameters()
-    form.refuse_problems()
-    return form
 
 
 def origin_of(url: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from creance.provider.endpoints import FORM_UNREAD
+from .reading import FORM_UNREAD
 
 PAGE: Final[Any] = {"$ref": "#/components/responses/Page"}
 FORM_REFUSALS: Final[Any] = {
