@@ -15,7 +15,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 $(shell test -e $(VENV)/.folder && ! grep -qxF '$(CURDIR)' $(VENV)/.folder && rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint docs bench bench-compare profile clean
+.PHONY: help run test test-all lint docs catalogues bench bench-scale bench-compare profile clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -27,8 +27,9 @@ run: $(VENV)/.installed ## Serve the demonstration on http://localhost:8400
 test: $(VENV)/.installed-dev ## Run the tests, without the long rounds
 	@exec $(BIN)/python -m pytest -n $(WORKERS) -m "not long"
 
-test-all: $(VENV)/.installed-dev ## Run all tests
-	@exec $(BIN)/python -m pytest -n $(WORKERS)
+test-all: $(VENV)/.installed-dev ## Run all tests, and once more with MongoDB as the store
+	@$(BIN)/python -m pytest -n $(WORKERS) && on_default=0 || on_default=$$?; \
+	$(BIN)/python -m pytest -n $(WORKERS) --store=mongodb && exit $$on_default
 
 lint: $(VENV)/.installed-dev $(NAMESPACE) ## Check style and types (ruff, mypy --strict)
 	@$(BIN)/ruff check .
@@ -40,8 +41,26 @@ docs: $(VENV)/.installed-dev ## Write what is made from the settings: docs/confi
 	@$(BIN)/creance schema > build/creance.schema.json && mv build/creance.schema.json config/
 	@$(BIN)/python -m creance.provider.commands.configuration_page > build/configuration.md && mv build/configuration.md docs/
 
+# Members of a catalogue's header that say nothing.
+MADE_BY_BABEL := /^"(Project-Id|Report-Msgid|POT-Creation|PO-Revision|Last-Translator|Language-Team|Generated)/d
+
+catalogues: $(VENV)/.installed-dev ## Bring locales/*.po up to date with the texts in templates and code
+	@mkdir -p build
+	@for catalogue in provider/locales/*.po plugins/*/locales/*.po; do \
+		folder=$${catalogue%/locales/*} language=$$(basename $$catalogue .po); \
+		$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keyword translatable --add-location file \
+			--output build/texts.pot $$folder && \
+		cp $$catalogue build/texts.po && \
+		$(BIN)/pybabel --quiet update --locale $$language --no-fuzzy-matching --ignore-obsolete --width 120 \
+			--input-file build/texts.pot --output-file build/texts.po && \
+		sed -E '$(MADE_BY_BABEL)' build/texts.po > $$catalogue || exit 1; \
+	done
+
 bench: $(VENV)/.installed-dev ## Measure what each request costs (BENCH=quick; tests/bench/options.py has all options)
 	@exec env PYTHONPATH=tests $(BIN)/python -m bench
+
+bench-scale: $(VENV)/.installed-dev ## Measure the same in a store with a million people (COUNT=…, STORE=sqlite|mongodb)
+	@exec env PYTHONPATH=tests $(BIN)/python -m bench.scale
 
 bench-compare: $(VENV)/.installed-dev ## Measure two commits in turns (A=… B=…)
 	@exec env PYTHONPATH=tests $(BIN)/python -m bench.compare "$(A)" "$(B)"

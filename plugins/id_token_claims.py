@@ -6,7 +6,18 @@ import base64
 import hashlib
 from typing import Any, Literal
 
-from creance.provider import Claims, Client, Grant, Plugin, PluginSettings, User, hookimpl, released_claims
+from creance.provider import (
+    Claims,
+    Client,
+    Grant,
+    Plugin,
+    PluginSettings,
+    ServerError,
+    User,
+    hookimpl,
+    released_claims,
+    requested_claims,
+)
 
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
@@ -46,13 +57,21 @@ class IDTokenClaims(Plugin[Settings, ClientSettings]):
         claims: dict[str, Any] = {}
         if self.gives_user_claims(client):
             claims |= released_claims(user, self.provider.scope_claims.claims_of(scope))
+        if asked := grant.claims.get("id_token"):
+            claims |= requested_claims(asked, user.claims, self.provider.scope_claims.claims_of(client.scope))
         claims["azp"] = client.client_id
         if grant.auth_time is not None:
             claims["auth_time"] = int(grant.auth_time)
+        elif client.settings.require_auth_time:
+            raise ServerError(
+                "the provider is misconfigured", hint="require_auth_time, and the host gives no auth_time"
+            )
         if grant.acr is not None:
             claims["acr"] = grant.acr
         if grant.amr:
             claims["amr"] = list(grant.amr)
+        if grant.session_id is not None:
+            claims["sid"] = grant.session_id  # by which an app asks for this session's end (RP-Initiated Logout 2)
         if grant.nonce is not None and not refreshed:
             claims["nonce"] = grant.nonce
         if access_token is not None:

@@ -9,6 +9,8 @@ from .authorization import add_query
 from .authorization_request import AuthorizationRequest
 from .browser import Browser, Cookie
 from .browser_sessions import BrowserSession, BrowserSessions
+from .catalogues import translatable
+from .claims_request import ClaimRequest, ClaimsRequest, requested_claims
 from .clients import Client
 from .configuration import read_settings
 from .errors import (
@@ -28,6 +30,7 @@ from .errors import (
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
+    TooManyRequests,
     UnauthorizedClient,
     UnprovenRedirect,
 )
@@ -54,6 +57,7 @@ from .routes import Endpoint, Resource
 from .scopes import split_scope
 from .settings import Settings
 from .tokens import Token
+from .user_sources import UserSource
 from .users import User, Users, released_claims
 from .visits import Visit, VisitLost, Visits
 
@@ -65,7 +69,9 @@ __all__ = [
     "Browser",
     "BrowserSession",
     "BrowserSessions",
+    "ClaimRequest",
     "Claims",
+    "ClaimsRequest",
     "Client",
     "ClientSettings",
     "ConfigurationError",
@@ -100,10 +106,12 @@ __all__ = [
     "Token",
     "TokenRequest",
     "TokenResponse",
+    "TooManyRequests",
     "UnauthorizedClient",
     "UnprovenRedirect",
     "User",
     "UserSettings",
+    "UserSource",
     "Users",
     "Visit",
     "VisitLost",
@@ -115,5 +123,7 @@ __all__ = [
     "provider_pages",
     "read_settings",
     "released_claims",
+    "requested_claims",
     "split_scope",
+    "translatable",
 ]

@@ -9,24 +9,25 @@ from urllib.parse import urlsplit
 
 import falcon
 
-from .endpoints.answering import Pages
 from .endpoints.around import Around, Request
+from .endpoints.assets import AssetResource
 from .endpoints.authorize import AuthorizationResource, ResumeResource
-from .endpoints.documents import DocumentResource, discovery_document, jwks_document
+from .endpoints.documents import discovery_document, jwks_document
 from .endpoints.error_answers import answer_errors
 from .endpoints.front_page import FrontPageResource
 from .endpoints.health import LiveResource, ReadyResource
 from .endpoints.openapi import openapi_document
+from .endpoints.pages import Pages
 from .endpoints.reading import Reader
 from .endpoints.token import TokenResource
 from .endpoints.userinfo import UserinfoResource
 from .openid_provider import OpenIDProvider
+from .page_templates import OUR_PACKAGE
 from .request_log import report_defect
 from .routes import Resource
 from .store import deadline
 from .store.baton import baton
-
-_A_DAY = 86400
+from .theme import Logo
 
 
 class App(falcon.App[Request, falcon.Response]):
@@ -51,15 +52,12 @@ def create_app(provider: OpenIDProvider) -> App:
     """
     provider.start()
     reader = Reader(provider.settings.http, provider.repeatable_parameters)
-    pages = provider_pages(provider, "creance.provider")
     resources = {endpoint.name: endpoint.resource for endpoint in provider.endpoints if endpoint.resource}
     resources |= _core_resources(provider)
     resources["openapi"] = openapi_document(provider, resources)
+    pages = {package: provider_pages(provider, package) for package in {each.templates for each in resources.values()}}
     for resource in resources.values():
-        resource.provider, resource.reader = provider, reader
-        resource.pages = (
-            pages if resource.templates == "creance.provider" else provider_pages(provider, resource.templates)
-        )
+        resource.provider, resource.reader, resource.pages = provider, reader, pages[resource.templates]
     app = App(request_type=Request, middleware=[Around(provider)])
     app.store_deadline = provider.settings.store.timeout
     app.req_options.strip_url_path_trailing_slash = False
@@ -70,18 +68,36 @@ def create_app(provider: OpenIDProvider) -> App:
         app.add_route(prefix, resources["front_page"])  # the issuer itself, as people may open it
         # RFC 8414 3.1: the well-known path goes before the issuer's own
         app.add_route("/.well-known/oauth-authorization-server" + prefix, resources["oauth_authorization_server"])
-    answer_errors(app, provider, pages)
+    answer_errors(app, provider, pages[OUR_PACKAGE])
     return app
 
 
 def provider_pages(provider: OpenIDProvider, package: str) -> Pages:
-    """Templates of a package, with what every page shows."""
-    common = {"name": provider.settings.pages.name, "stylesheet": provider.url("stylesheet")}
-    return Pages(package, common, loopback=provider.settings.loopback)
+    """Templates of a package, with what every page shows. Raises CatalogueError."""
+    settings, theme = provider.settings, provider.theme
+    common = {
+        "name": settings.pages.name,
+        "links": settings.pages.links,
+        "has_own_logo": theme.logo is not None,
+        "logo": _logo(provider).url(provider.url("logo")),
+        "stylesheet": _stylesheet(provider).url(provider.url("stylesheet")),
+    }
+    return Pages(package, common, loopback=settings.loopback, languages=provider.languages, theme=theme)
+
+
+def _stylesheet(provider: OpenIDProvider) -> AssetResource:
+    """Ours, and after it that of the theme, which so has the last word."""
+    ours = (files(OUR_PACKAGE) / "templates" / "style.css").read_bytes()
+    return AssetResource(ours + provider.theme.stylesheet, "text/css; charset=utf-8", "The stylesheet of the pages")
+
+
+def _logo(provider: OpenIDProvider) -> AssetResource:
+    """That of the theme, or ours."""
+    logo = provider.theme.logo or Logo((files(OUR_PACKAGE) / "templates" / "logo.svg").read_bytes(), "image/svg+xml")
+    return AssetResource(logo.content, logo.content_type, "The logo of the pages")
 
 
 def _core_resources(provider: OpenIDProvider) -> dict[str, Resource]:
-    stylesheet = (files("creance.provider") / "templates" / "style.css").read_bytes()
     return {
         "openid_configuration": discovery_document(provider, "OpenID Connect Discovery 1.0"),
         "oauth_authorization_server": discovery_document(provider, "RFC 8414"),
@@ -93,7 +109,6 @@ def _core_resources(provider: OpenIDProvider) -> dict[str, Resource]:
         "health_live": LiveResource(),
         "health_ready": ReadyResource(),
         "front_page": FrontPageResource(),
-        "stylesheet": DocumentResource(
-            lambda: stylesheet, content_type="text/css; charset=utf-8", max_age=_A_DAY, summary="The stylesheet"
-        ),
+        "stylesheet": _stylesheet(provider),
+        "logo": _logo(provider),
     }

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from .authorization_request import (
     AuthorizationRequest,
-    check_claims,
     check_parameters,
     check_response_type,
+    one_subject,
     prove_redirect_uri,
+    read_acr_values,
     read_max_age,
     read_prompt,
     read_response_mode,
     read_scope,
 )
 from .browser import Browser
+from .claims_request import ClaimsRequest, claim_is_among, read_claims_request
 from .clients import Client
 from .errors import (
     AccessDenied,
@@ -29,10 +31,11 @@ from .errors import (
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
+    UnmetAuthenticationRequirements,
     UnprovenRedirect,
 )
 from .grants import Grant, kept_parameters
-from .hooks import Authenticated, Event, Interaction
+from .hooks import Authenticated, Consented, Event, Interaction
 from .parameters import Parameters
 from .request_log import report_defect
 from .store import StoreUnavailable
@@ -112,30 +115,38 @@ class Authorization:
         settings = self._provider.settings
         check_parameters(parameters, longest=settings.http.state_limit)
         check_response_type(parameters, client)
-        check_claims(parameters)
+        claims = read_claims_request(parameters.get("claims"))
+        scope = read_scope(parameters, client)
         request = AuthorizationRequest(
             parameters=parameters,
             client=client,
             redirect_uri=redirect_uri,
             response_mode=read_response_mode(parameters, self._provider.response_modes),
-            scope=read_scope(parameters, client),
+            scope=scope,
             prompt=read_prompt(parameters),
             max_age=read_max_age(parameters, client),
-            hinted_subject=self._read_hint(parameters),
+            hinted_subject=one_subject(self._read_hint(parameters), claims),
             started_at=started_at,
+            claims=self._allowed_claims(claims, client, scope),
+            acr_values=read_acr_values(parameters, client, claims),
             decisions=decisions or {},
         )
         self._hook.check_authorization_request(request=request, client=client)
         return request
 
     def grant(
-        self, request: AuthorizationRequest, authenticated: Authenticated, user: User, scope: tuple[str, ...]
+        self, request: AuthorizationRequest, authenticated: Authenticated, user: User, consented: Consented
     ) -> str:
         """Record what was authorized, and answer its code (RFC 6749 4.1.2)."""
+        subject = self.subject_of(request, user)
+        allowed = consented.claims
+        claims = request.claims if allowed is None else request.claims.only(allowed.__contains__)
         grant = Grant(
             client_id=request.client.client_id,
-            subject=user.subject,
-            scope=scope,
+            subject=subject,
+            user_subject=user.subject if subject != user.subject else None,
+            scope=consented.scope,
+            claims=claims.to_dict(),
             username=user.username,
             session_id=authenticated.session_id,
             nonce=request.nonce,
@@ -150,6 +161,7 @@ class Authorization:
 
     def issue_code(self, grant: Grant) -> str:
         """Keep a new code for a grant, and answer it."""
+        self._provider.granted(grant)
         code = self._provider.tokens.new_code(grant)
         self._provider.store.write([code.operation])
         self._provider.happened(Event("authorization", grant.client_id, grant.username, grant.grant_id))
@@ -160,9 +172,16 @@ class Authorization:
         user = self._provider.users.find(username)
         if user is None or user.disabled:
             raise AccessDenied("this account cannot be used")
-        if request.hinted_subject is not None and request.hinted_subject != user.subject:
-            raise LoginRequired("another person than the id_token_hint names is logged in")
+        subject = self.subject_of(request, user)
+        if request.hinted_subject not in (None, subject) or not request.claims.allows_subject(subject):
+            raise LoginRequired("another person than the app expects is logged in")
         return user
+
+    def subject_of(self, request: AuthorizationRequest, user: User) -> str:
+        """The `sub` that this person has for the client of a request."""
+        return self._provider.subjects.of(
+            request.client, request.redirect_uri, username=user.username, subject=user.subject
+        )
 
     def respond(self, parameters: Parameters, client: Client, redirect_uri: str, response: Mapping[str, str]) -> str:
         """RFC 6749 4.1.2, 4.1.2.1: the response as the URL to go to."""
@@ -191,6 +210,15 @@ class Authorization:
         location = self.respond(request.parameters, request.client, request.redirect_uri, response)
         return Redirect(location, request.client.client_id)
 
+    def _allowed_claims(self, claims: ClaimsRequest, client: Client, scope: tuple[str, ...]) -> ClaimsRequest:
+        """OpenID Connect Core 5.5: for requests of OpenID only, and only claims of the scopes that the client is
+        registered for: to ask for another by its own name is no way around that.
+        """
+        if "openid" not in scope:
+            return ClaimsRequest()
+        allowed = frozenset(self._provider.scope_claims.claims_of(client.scope))
+        return claims.only(lambda name: claim_is_among(name, allowed))
+
     def _read_hint(self, parameters: Parameters) -> str | None:
         """OpenID Connect Core 3.1.2.1: an ID token of ours, expired or not, and given to this client."""
         hint = parameters.get("id_token_hint")
@@ -200,7 +228,8 @@ class Authorization:
             claims = self._provider.keyring.verify(hint)
         except ValueError as error:
             raise InvalidRequest("id_token_hint is not an ID token of this provider", hint=str(error)) from None
-        if claims.get("aud") != parameters["client_id"]:
+        audience = claims.get("aud")  # RFC 7519 4.1.3: one, or a list, as pyop has it
+        if parameters["client_id"] not in (audience if isinstance(audience, list) else [audience]):
             raise InvalidRequest("id_token_hint was issued to another client")
         return str(claims["sub"])
 
@@ -211,23 +240,34 @@ class Authorization:
         if answer is None:
             raise LoginRequired("nobody is logged in", hint="no plugin knows the user: switch on [plugins.sessions]")
         after = request.authenticated_after
-        if isinstance(answer, Authenticated) and after is not None and answer.auth_time < after:
-            raise LoginRequired("the login is too old")
+        if isinstance(answer, Authenticated):
+            if answer.auth_time is None and (after is not None or request.client.settings.require_auth_time):
+                raise LoginRequired("it is not known when this person logged in")
+            if after is not None and answer.auth_time is not None and answer.auth_time < after:
+                raise LoginRequired("the login is too old")
+            self._check_acr(request, answer)
         return answer
+
+    @staticmethod
+    def _check_acr(request: AuthorizationRequest, authenticated: Authenticated) -> None:
+        """OpenID Connect Core 5.5.1.1: an essential acr that was not reached is a failed login."""
+        asked = request.claims.id_token.get("acr")
+        if asked is not None and asked.essential and asked.values and not asked.allows(authenticated.acr):
+            raise UnmetAuthenticationRequirements("the login did not reach the acr that the app demands")
 
     def _consent(
         self, request: AuthorizationRequest, user: User, authenticated: Authenticated, browser: Browser
-    ) -> tuple[str, ...] | Interaction:
-        answer = self._hook.consent(
+    ) -> Consented | Interaction:
+        answer: Consented | Interaction | None = self._hook.consent(
             request=request, client=request.client, user=user, authenticated=authenticated, browser=browser
         )
         if isinstance(answer, Interaction):
             return answer
         if answer is not None:
-            return tuple(word for word in request.scope if word in answer.scope)
+            return replace(answer, scope=tuple(word for word in request.scope if word in answer.scope))
         if not request.client.settings.first_party:
             raise ConsentRequired("this client needs the person's consent", hint="no plugin asks for consent")
-        return request.scope
+        return Consented(request.scope)
 
     @staticmethod
     def _interact(request: AuthorizationRequest, interaction: Interaction) -> Redirect:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .claims_request import ClaimsRequest
 from .clients import Client
 from .errors import (
     InvalidRequest,
@@ -39,9 +39,15 @@ class AuthorizationRequest:
     max_age: int | None
     """Seconds; the client's default_max_age where the request has none."""
     hinted_subject: str | None
-    """The `sub` of a verified id_token_hint."""
+    """The `sub` of a verified id_token_hint, or the one that `claims` demands."""
     started_at: float
     """When the app sent the person here: seconds since the epoch."""
+    claims: ClaimsRequest = field(default_factory=ClaimsRequest)
+    """The single claims that are asked for, of those that the client may be given."""
+    acr_values: tuple[str, ...] = ()
+    """The ways to log in that the app would like, the best first; the client's default_acr_values where the request has
+    none.
+    """
     decisions: Mapping[str, Any] = field(default_factory=dict)
     """What the person decided on pages of ours for this very request, by the name of what asked. Whoever reads one
     holds it against the person and the session that are there now.
@@ -62,7 +68,7 @@ class AuthorizationRequest:
     @property
     def authenticated_after(self) -> float | None:
         """The earliest login that counts (OpenID Connect Core 3.1.2.1: prompt=login, max_age); None where any does."""
-        if self.prompt & {"login", "select_account"}:
+        if "login" in self.prompt:
             return self.started_at
         if self.max_age is not None:
             return self.started_at - self.max_age
@@ -159,22 +165,16 @@ def read_max_age(parameters: Parameters, client: Client) -> int | None:
     return int(text)
 
 
-def check_claims(parameters: Parameters) -> None:
-    """OpenID Connect Core 5.5: a JSON object. It is not supported here, and still must not be garbage."""
-    text = parameters.get("claims")
-    if text is None:
-        return
-    try:
-        claims = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("claims is not JSON") from None
-    if not isinstance(claims, dict):
-        raise InvalidRequest("claims must be an object")
-    for name in ("userinfo", "id_token"):  # other members MUST be ignored
-        if not isinstance(claims.get(name, {}), dict):
-            raise InvalidRequest(f"claims: {name} must be an object")
+def read_acr_values(parameters: Parameters, client: Client, claims: ClaimsRequest) -> tuple[str, ...]:
+    """OpenID Connect Core 3.1.2.1, 5.5.1.1: asked for by acr_values, or as the claim `acr` of the ID token."""
+    asked = parameters["acr_values"].split(" ") if "acr_values" in parameters else client.settings.default_acr_values
+    wanted = claims.id_token["acr"].values if "acr" in claims.id_token else ()
+    return tuple(dict.fromkeys(value for value in (*wanted, *asked) if isinstance(value, str) and value))
 
 
-def _refuse_constant(name: str) -> None:
-    """RFC 8259 6: Python takes NaN and Infinity for JSON."""
-    raise ValueError(f"{name} is not JSON")
+def one_subject(hinted: str | None, claims: ClaimsRequest) -> str | None:
+    """OpenID Connect Core 3.1.2.1, 5.5.1: whom the app expects. Raises InvalidRequest where it names two."""
+    demanded = claims.subject
+    if hinted is not None and demanded is not None and hinted != demanded:
+        raise InvalidRequest("id_token_hint and claims name different persons")
+    return hinted if hinted is not None else demanded

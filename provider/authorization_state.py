@@ -64,7 +64,18 @@ class GrantState(AuthorizationState):
         extra_id_token_claims: HostClaims = None,
     ) -> str:
         """A code for the request and the person. The extra claims will be in the ID token."""
-        grant = self._new_grant(authorization_request, subject_identifier, scope)
+        user = self._user(subject_identifier)
+        return self.create_code_for(user, authorization_request, scope, extra_id_token_claims)
+
+    def create_code_for(
+        self,
+        user: User,
+        authorization_request: AuthorizationRequest,
+        scope: Collection[str] | None = None,
+        extra_id_token_claims: HostClaims = None,
+    ) -> str:
+        """The same for a person who is known already."""
+        grant = self._new_grant(authorization_request, user, scope)
         return self._provider.authorization.issue_code(with_host_claims(grant, extra_id_token_claims))
 
     def exchange_code_for_token(self, authorization_code: str) -> AccessToken:
@@ -104,7 +115,7 @@ class GrantState(AuthorizationState):
         user_info: Mapping[str, Any] | None = None,
     ) -> AccessToken:
         """An access token without a code."""
-        grant = self._new_grant(authorization_request, subject_identifier, scope)
+        grant = self._new_grant(authorization_request, self._user(subject_identifier), scope)
         access = self._provider.new_access_token(grant, self._client_of(grant), grant.scope)
         self._provider.store.write([access.operation])
         return self._issued(access)
@@ -197,15 +208,12 @@ class GrantState(AuthorizationState):
         self._tokens.end_subject(self._user(subject_identifier).subject)
 
     def _user(self, subject_identifier: str | None) -> User:
-        user = self._provider.users.find_by_subject(subject_identifier) if subject_identifier else None
+        user = self._provider.user_of_subject(subject_identifier) if subject_identifier else None
         if user is None:
             raise InvalidSubjectIdentifier("no user has this subject identifier")
         return user
 
-    def _new_grant(
-        self, request: AuthorizationRequest, subject_identifier: str, scope: Collection[str] | None
-    ) -> Grant:
-        user = self._user(subject_identifier)
+    def _new_grant(self, request: AuthorizationRequest, user: User, scope: Collection[str] | None) -> Grant:
         if user.disabled:
             raise InvalidSubjectIdentifier("the user is disabled")
         parameters = texts(request)
@@ -213,9 +221,13 @@ class GrantState(AuthorizationState):
         if client is None:
             raise UnauthorizedClient("the request is not that of a client of this provider")
         asked = Parameters({"scope": " ".join(scope)} if scope else parameters)
+        subject = self._provider.subjects.of(
+            client, parameters.get("redirect_uri", ""), username=user.username, subject=user.subject
+        )
         return Grant(
             client_id=client.client_id,
-            subject=user.subject,
+            subject=subject,
+            user_subject=user.subject if subject != user.subject else None,
             scope=read_scope(asked, client),
             username=user.username,
             nonce=parameters.get("nonce"),

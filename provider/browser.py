@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from .headers import EnvironHeaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,20 @@ class Browser:
     user_agent: str = ""
     accept_language: str = ""
     set_cookies: list[Cookie] = field(default_factory=list)
+    environ: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The WSGI environ of the request (PEP 3333)."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the request. `X_Name` and `X-Name` are one name in WSGI: who believes a header has to know
+        that nobody else can send its other spelling.
+        """
+        return EnvironHeaders(self.environ)
+
+    @property
+    def peer_address(self) -> str:
+        """The address that the connection came from: that of a proxy, where there is one."""
+        return str(self.environ.get("REMOTE_ADDR", ""))
 
     def set_cookie(self, name: str, value: str, max_age: int | None = None) -> None:
         """Give the browser a cookie with the response to this request."""

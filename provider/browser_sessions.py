@@ -43,10 +43,25 @@ class BrowserSessions(Protocol):
     """The sessions of all browsers."""
 
     def current(self, browser: Browser) -> BrowserSession | None:
-        """The live session of this browser; None where there is none, or where its user is gone or disabled."""
+        """The live session of this browser; None where there is none, or where its user is gone or disabled.
+
+        It changes nothing. A browser that is only remembered gets its next session on the way to an app, or at the
+        login page: a page that finds nobody here sends the person there.
+        """
+
+    def is_remembered(self, browser: Browser) -> bool:
+        """Whether this browser brought something by which a session can begin without a login, good or not."""
 
     def of_user(self, username: str) -> Sequence[BrowserSession]:
-        """The live sessions of a user, each `sid` once, the last used first."""
+        """The live sessions of a user, each `sid` once, the last used first; and, as sessions with `remembered`, the
+        browsers that can begin one without a password. None of a disabled user.
+        """
+
+    def all(self) -> Sequence[BrowserSession]:
+        """The same of all users: for commands, never for a request."""
+
+    def log_out(self, browser: Browser) -> None:
+        """End what this browser is logged in by, if it is, what that gave, and what makes the browser be remembered."""
 
     def end(self, sid: str) -> None:
         """End a session and what it gave. One that is not there is no error."""
@@ -54,4 +69,9 @@ class BrowserSessions(Protocol):
     def end_all(self, username: str, *, but: str | None = None) -> int:
         """End all sessions of a user, and what makes browsers remember them, but that of one `sid`. Answers how many
         sessions.
+        """
+
+    def renew(self, browser: Browser) -> None:
+        """Give the session of this browser another id, and remember the browser no more: what somebody may have copied
+        is worth nothing then. Who it is, its `sid` and its end stay. None is no error.
         """

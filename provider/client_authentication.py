@@ -63,6 +63,17 @@ class ClientAuthentication:
             raise InvalidRequest("client_id is not that of the client that authenticates")
 
 
+def claimed_client_id(parameters: Parameters, headers: Mapping[str, str]) -> str | None:
+    """Who a request says that it is from; nothing is proven. None where it does not say."""
+    authorization = headers.get("Authorization")
+    if authorization is None:
+        return parameters.get("client_id")
+    try:
+        return read_basic(authorization)[0]
+    except InvalidClient:
+        return None
+
+
 def read_basic(authorization: str) -> tuple[str, str]:
     """client_id and secret of a Basic header: any case of the scheme (RFC 9110 11.1), both form-encoded
     (RFC 6749 2.3.1). Raises InvalidClient.

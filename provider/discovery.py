@@ -9,6 +9,7 @@ from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from .openid_provider import OpenIDProvider
+    from .settings import Settings
 
 
 def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
@@ -24,14 +25,16 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": list(provider.response_modes),
         "grant_types_supported": list(provider.token_grants),
-        "subject_types_supported": ["public"],
+        "subject_types_supported": _subject_types(settings),
         "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
         "scopes_supported": list(provider.scope_claims.scopes_supported),
         "claims_supported": ["sub", *provider.scope_claims.claims_supported],
         "claim_types_supported": ["normal"],
         "prompt_values_supported": _prompts(provider),
+        "ui_locales_supported": list(provider.languages.supported),
+        "display_values_supported": ["page", "popup", "touch"],
         # Where the specification's default would claim more than is there, it is said explicitly.
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "require_request_uri_registration": False,
@@ -45,6 +48,12 @@ def _prompts(provider: OpenIDProvider) -> list[str]:
     """Without a plugin that asks, the operator has consented for first-party clients: nobody is prompted."""
     asks = bool(provider.plugins.hook.consent.get_hookimpls())
     return ["none", "login", "select_account", *(["consent"] if asks else [])]
+
+
+def _subject_types(settings: Settings) -> list[str]:
+    """OpenID Connect Core 8: pairwise where there is a salt for it, the default first."""
+    types = ["public", "pairwise"] if settings.subjects.salt is not None else ["public"]
+    return types[::-1] if settings.subjects.default_type == "pairwise" else types
 
 
 def _methods(provider: OpenIDProvider, clients: str) -> list[str]:

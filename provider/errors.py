@@ -30,6 +30,8 @@ class OAuthError(pyop_exceptions.OAuthError):
 
     error: ClassVar[str] = "server_error"
     status: ClassVar[int] = 400
+    retry_after: int | None = None
+    """Seconds after which trying again is right, where it ever is (RFC 9110 10.2.3)."""
 
     def __init__(self, description: str = "", *, hint: str = "") -> None:
         ValueError.__init__(self, description)
@@ -115,6 +117,24 @@ class TemporarilyUnavailable(OAuthError):
 
     error = "temporarily_unavailable"
     status = 503
+    retry_after = 2
+
+
+class TooManyRequests(OAuthError):
+    """A limit is reached (RFC 6585 4). `retry_after` says in how many seconds it no longer is.
+
+    OAuth has no code of its own for that. `temporarily_unavailable` is what clients know as worth trying again, and
+    what others answer with 429; `slow_down` means something else, a longer interval from now on (RFC 8628 3.5).
+    """
+
+    error = "temporarily_unavailable"
+    status = 429
+
+    retry_after: int
+
+    def __init__(self, description: str = "", *, hint: str = "", retry_after: int = 60) -> None:
+        super().__init__(description, hint=hint)
+        self.retry_after = retry_after
 
 
 class InvalidToken(OAuthError, pyop_exceptions.InvalidAccessToken, pyop_exceptions.BearerTokenError):
@@ -155,6 +175,14 @@ class AccountSelectionRequired(OAuthError):
     error = "account_selection_required"
 
 
+class UnmetAuthenticationRequirements(OAuthError):
+    """The person cannot log in in the way that the app demands (OpenID Connect Core Error Code
+    unmet_authentication_requirements 1.0).
+    """
+
+    error = "unmet_authentication_requirements"
+
+
 class RequestNotSupported(OAuthError):
     """Request objects are not offered here (OpenID Connect Core 3.1.2.6)."""
 
@@ -186,3 +214,7 @@ class UnprovenRedirect(OAuthError):
     """
 
     error = "invalid_request"
+
+
+class StartAgain(UnprovenRedirect):
+    """What the app asked for cannot be read any more: the person has to start at the app again."""

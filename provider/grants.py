@@ -15,8 +15,15 @@ class Grant:
 
     client_id: str
     subject: str
+    """The `sub` that this client sees."""
     scope: tuple[str, ...]
     """All that was granted; a token may have less."""
+    claims: Mapping[str, Mapping[str, list[Any]]] = field(default_factory=dict)
+    """Single claims that were granted beside those of the scopes: `{"userinfo": {"email": []}}`, each with the values
+    that the app wants to hear, any where there are none (OpenID Connect Core 5.5).
+    """
+    user_subject: str | None = None
+    """The person's public subject identifier, where the client sees a pairwise one."""
     username: str | None = None
     """None where a client acts for itself (RFC 6749 4.4)."""
     session_id: str | None = None
@@ -35,6 +42,11 @@ class Grant:
     """The authorization request's parameters: with the code only."""
     host_claims: Mapping[str, Any] = field(default_factory=dict)
     """What a pyop host wants in the ID tokens: never a claim of the protocol's."""
+
+    @property
+    def own_subject(self) -> str:
+        """The subject identifier that is the same for all clients: by it all that a person gave is found."""
+        return self.user_subject or self.subject
 
     @property
     def offline(self) -> bool:

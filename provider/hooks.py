@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .routes import Endpoint
     from .store import Collection
     from .tokens import Token
+    from .user_sources import UserSource
     from .users import User
 
 hookspec = pluggy.HookspecMarker("creance")
@@ -62,8 +63,10 @@ class Authenticated:
     """Who the person is, and how and when they proved it."""
 
     username: str
-    auth_time: float
-    """Seconds since the epoch of the true login, never of this request."""
+    auth_time: float | None
+    """Seconds since the epoch of the true login, never of this request. None where it is not known: then no app is told
+    one, and none is served that asks for a recent login.
+    """
     amr: tuple[str, ...] = ()
     """How they proved it (RFC 8176): `pwd`, `otp` …"""
     acr: str | None = None
@@ -76,6 +79,10 @@ class Consented:
     """What the person agreed to: a part of what was asked."""
 
     scope: tuple[str, ...]
+    claims: frozenset[str] | None = None
+    """The names of the claims that were asked for one by one (`request.claims.names`) and that they agreed to; None is
+    all of them.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,8 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened. `name` is one of: login, login_failed, logout, authorization, token, revocation,
-    code_replayed, refresh_token_reused.
+    """Something happened. `name` is one of: login, login_failed, logout, password_changed, consent, consent_denied,
+    authorization, token, revocation, code_replayed, refresh_token_reused, remembered_token_reused.
     """
 
     name: str
@@ -149,6 +156,13 @@ class Hooks:
     def browser_sessions(self) -> BrowserSessions | None:
         """Who is logged in at a browser, by the plugin that keeps the sessions. Asked when all plugins have started;
         pages that no app asked for, and commands, find it as `provider.browser_sessions`.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def users(self) -> UserSource | None:
+        """People who are kept somewhere else: LDAP, SQL, a web service. Asked when all plugins have started; their
+        users are looked for after those of the file and of the store, in the order of the configuration.
         """
         raise NotImplementedError
 

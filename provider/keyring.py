@@ -265,14 +265,14 @@ def holds_keys(store: Store) -> bool:
     return store.get(SIGNING_KEYS, _DOCUMENT) is not None
 
 
-def refuse_other_keys(source: Store, target: Store, issuer: str) -> None:
+def refuse_other_keys(source: Store, target: Store, issuer: str, *, copied: bool) -> None:
     """Raise ConfigurationError where a store has the keys of another issuer, or the target keys that are not the
-    source's: it is another provider's.
+    source's: it is another provider's. Where they are not copied, the source may have none: they live elsewhere.
     """
     found = [store.get(SIGNING_KEYS, _DOCUMENT) for store in (source, target)]
     for store, document in zip((source, target), found, strict=True):
         if document is not None and document.value["issuer"] != issuer:
             raise ConfigurationError(f"{store.describe()} belongs to the issuer {document.value['issuer']}")
     here, there = ({entry["kid"] for entry in document.value["keys"]} if document else set() for document in found)
-    if there and not here & there:
+    if there and not here & there and (here or copied):
         raise ConfigurationError(f"{target.describe()} has keys of its own: another provider was started on it")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from pyop.provider import Provider
+
+from .attempt_counters import ATTEMPT_COUNTERS, AttemptCounters
 from .authorization import Authorization, add_query
 from .browser import CookieNames
 from .browser_sessions import BrowserSessions
+from .catalogues import languages_of
 from .client_authentication import METHODS, ClientAuthentication
 from .clients import CLIENTS, Client, ClientRegistry
 from .code_exchange import CodeExchange
 from .configuration import no_such, read_settings
+from .consents import CONSENTS, Consents
 from .discovery import build_metadata
 from .errors import ConfigurationError, InvalidGrant, UnauthorizedClient, UnsupportedGrantType
 from .grants import Grant
@@ -20,10 +25,14 @@ from .hooks import Event, GrantHandler, HostClaims, ResponseMode, TokenRequest, 
 from .housekeeping import Housekeeping
 from .id_token import IDTokens
 from .keyring import SIGNING_KEYS, KeyRing, holds_keys
+from .languages import Languages
+from .login_limits import LoginLimits
+from .page_templates import OUR_PACKAGE, template_names
 from .parameters import Parameters
 from .placing import make_stores
 from .plugin_registry import AnyPlugin, PluginRegistry
 from .pyop_interface import PyopInterface
+from .rate_limits import ClientLimits
 from .registration import ClientSettings
 from .request_log import report_defect
 from .routes import CORE_ENDPOINTS, Endpoint
@@ -31,13 +40,24 @@ from .scopes import ScopeClaims
 from .sealing import Sealer, make_secret_file, read_secret_file
 from .settings import Settings
 from .store import Collection, Store
+from .subjects import Subjects
+from .theme import read_theme
 from .token_refresh import TokenRefresh
 from .tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS, NewToken, Tokens
 from .userinfo import userinfo
 from .users import USERS, User, UserRegistry
 from .visits import Visits
 
-CORE_COLLECTIONS = (SIGNING_KEYS, CLIENTS, USERS, AUTHORIZATION_CODES, ACCESS_TOKENS, REFRESH_TOKENS)
+CORE_COLLECTIONS = (
+    SIGNING_KEYS,
+    CLIENTS,
+    USERS,
+    CONSENTS,
+    AUTHORIZATION_CODES,
+    ACCESS_TOKENS,
+    REFRESH_TOKENS,
+    ATTEMPT_COUNTERS,
+)
 
 
 class OpenIDProvider(PyopInterface):
@@ -51,9 +71,10 @@ class OpenIDProvider(PyopInterface):
         """Build it from settings. Raises ConfigurationError with all mistakes that can be seen without a store."""
         self.settings = settings
         self.plugins = PluginRegistry(settings)
-        self.clients = ClientRegistry(settings, self.plugins.read_client_settings)
+        self.clients = self.make_clients()
         self.users = UserRegistry(settings, self.clients.__contains__)
         self.scope_claims = ScopeClaims(settings.extra_scopes)
+        self.subjects = Subjects(settings.subjects, self.users.salt)
         self.cookie_names = CookieNames(settings.issuer)
         self.client_authentication = ClientAuthentication(
             self.clients, self.plugins.merge_tables("client_authentication_methods", own=METHODS)
@@ -68,11 +89,15 @@ class OpenIDProvider(PyopInterface):
             "refresh_token": self._not_started,
         }
         self.token_grants |= self.plugins.merge_tables("grants", own=self.token_grants)
-        self.collections: list[Collection] = [*CORE_COLLECTIONS, *self.plugins.listed("collections")]
+        self.collections: list[Collection] = [*self.core_collections, *self.plugins.listed("collections")]
         """What the store is opened with."""
         self._refuse_same_names("collections", [collection.name for collection in self.collections])
         self.store = make_stores(settings, self.collections)
-        self.metadata = build_metadata(self)
+        templates = template_names(endpoint.resource.templates for endpoint in self.endpoints if endpoint.resource)
+        self.theme = read_theme(settings.pages.theme and settings.path(settings.pages.theme), templates)
+        self.languages = Languages([*languages_of(OUR_PACKAGE), *self.theme.texts], settings.pages.default_locale)
+        """Of the pages."""
+        self.metadata = self.make_metadata()
         self._refuse_unknown_names()
         self.secrets: list[bytes] | None = None
         """Of `keys.secret_file`, read once: the parent of workers hands them on, so that all have the same."""
@@ -86,6 +111,42 @@ class OpenIDProvider(PyopInterface):
     def from_config(cls, configuration: str | Path | Settings) -> Self:
         """The provider of a configuration file. Raises ConfigurationError."""
         return cls(configuration if isinstance(configuration, Settings) else read_settings(configuration))
+
+    # What a provider that takes over another one makes in its own way.
+
+    core_collections: ClassVar[tuple[Collection, ...]] = CORE_COLLECTIONS
+
+    def make_clients(self) -> ClientRegistry:
+        """The clients of the configuration and of the store."""
+        return ClientRegistry(self.settings, self.plugins.read_client_settings)
+
+    def make_metadata(self) -> dict[str, Any]:
+        """The members of both discovery documents. Raises ConfigurationError."""
+        return build_metadata(self)
+
+    def user_of_subject(self, subject: str) -> User | None:
+        """The person whose `sub` this is. Raises StoreUnavailable, TemporarilyUnavailable."""
+        return self.users.find_by_subject(subject)
+
+    def granted(self, grant: Grant) -> None:
+        """A grant is about to be recorded."""
+
+    @classmethod
+    def adopt(
+        cls,
+        provider: Provider,
+        plugins: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> OpenIDProvider:
+        """A started provider in the place of a pyop one, which keeps its signing key, issuer, endpoints, metadata,
+        clients, users, subject identifiers, validators, and what it has issued.
+
+        `plugins`: names, or names with their settings. `settings`: what differs from what the pyop provider was made
+        with, in the names of the configuration file. Raises ConfigurationError, StoreUnavailable, StoreRefused.
+        """
+        from .adopted.provider import adopt  # which is made of this class
+
+        return adopt(provider, plugins, settings)
 
     def prepare(self) -> None:
         """Make what a first start needs: the database, the secret, the keys. Once, by the parent of the workers.
@@ -115,6 +176,7 @@ class OpenIDProvider(PyopInterface):
             self.stop()
             raise
         self.browser_sessions = self.plugins.hook.browser_sessions()
+        self.users.sources.start(self.plugins.each("users"))
         self.housekeeping = Housekeeping(self.store)
         self.housekeeping.start()
         self.started = True
@@ -150,6 +212,12 @@ class OpenIDProvider(PyopInterface):
 
     def _assemble(self) -> None:
         settings = self.settings
+        self.consents = Consents(self.store, self.users, self.clients)
+        self.attempt_counters = AttemptCounters(self.store, self.sealer)
+        self.login_limits = LoginLimits(
+            settings.limits, self.attempt_counters, self.users, self.sealer, self.cookie_names("device")
+        )
+        self.client_limits = ClientLimits(settings, self.attempt_counters, self.clients, self.client_authentication)
         self.tokens = Tokens(settings, self.store, self.sealer)
         self.id_tokens = IDTokens(
             self.plugins,
@@ -228,7 +296,7 @@ class OpenIDProvider(PyopInterface):
         if grant.username is None:
             return client, None
         user = self.users.find(grant.username)
-        if user is None or user.disabled or user.subject != grant.subject:
+        if user is None or user.disabled or user.subject != grant.own_subject:
             return None
         return client, user
 

@@ -1,10 +1,17 @@
-"""People's passwords: argon2id (RFC 9106), a bounded number at a time."""
+"""People's passwords: argon2id (RFC 9106), a bounded number at a time, and behind everything else that wants a core."""
 
 from __future__ import annotations
 
+import os
 import secrets
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from threading import BoundedSemaphore
+from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -14,15 +21,28 @@ from .errors import TemporarilyUnavailable
 from .registration import LONGEST_PASSWORD
 from .store.baton import baton
 
+PATIENCE: Final = 1.0
+"""Seconds that a login waits for its turn, where the places are taken."""
+_NICENESS: Final = 10
+"""Of a thread that hashes: one that serves a token gets ten times its share of a core that both want."""
+
 
 class Passwords:
-    """Hashes and verifies. Each takes 19 MiB and some 20 ms of a core, so only a few run at once in a worker: when all
-    places are taken the next is refused at once, and tokens go on being issued.
+    """Hashes and verifies. Each takes 19 MiB and some 20 ms of a core, so only a few run at once in a worker, by
+    threads of their own that let others go first (Linux). A few more wait their turn; who comes then is refused at
+    once. So tokens go on being issued, however many log in.
     """
 
-    def __init__(self, places: int = 4) -> None:
+    def __init__(self, places: int = 2, waiting: int = 6) -> None:
+        """`places`: hashed at the same time; `waiting`: how many may wait for one of them."""
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-        self._places = BoundedSemaphore(places)
+        self._size = places
+        self._places = BoundedSemaphore(places + waiting)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Made by the first login: in the process that serves, never before a fork."""
+        return ThreadPoolExecutor(self._size, "creance-passwords", initializer=_let_others_go_first)
 
     @cached_property
     def _nobodys(self) -> str:
@@ -37,17 +57,48 @@ class Passwords:
     def verify(self, password: str, kept: str | None) -> bool:
         """Whether the password is right. Where there is no hash it takes the same time, and is not.
 
-        Raises TemporarilyUnavailable when all places are taken.
+        Raises TemporarilyUnavailable when all places are taken, also those to wait in.
         """
         if len(password) > LONGEST_PASSWORD:
             return False
+        with self._place(), baton.laid_down():
+            turn = self._threads.submit(self._verify, password, kept)
+            return self._wait_for(turn)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise TemporarilyUnavailable("too many logins at the moment", hint="all places for password hashing taken")
+            raise _busy()
         try:
-            with baton.laid_down(), everywhere():
+            yield
+        finally:
+            self._places.release()
+
+    @staticmethod
+    def _wait_for(turn: Future[bool]) -> bool:
+        """What was begun is waited for; what was not begun in time is not done any more."""
+        with suppress(TimeoutError):
+            return turn.result(PATIENCE)
+        if turn.cancel():
+            raise _busy()
+        return turn.result()
+
+    def _verify(self, password: str, kept: str | None) -> bool:
+        try:
+            with everywhere():
                 nobodys = self._nobodys
                 return self._hasher.verify(kept or nobodys, password) and kept is not None
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):
             return False
-        finally:
-            self._places.release()
+
+
+def _busy() -> TemporarilyUnavailable:
+    return TemporarilyUnavailable("too many logins at the moment", hint="all places for password hashing taken")
+
+
+def _let_others_go_first() -> None:
+    """On Linux threads have priorities of their own. One that was lowered cannot be raised again: hence the threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS))

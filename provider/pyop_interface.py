@@ -47,7 +47,8 @@ from .pyop_exceptions import (
 from .pyop_messages import UserinfoResponse, encoded, message, request_message, summary
 from .settings import Settings
 from .store import StoreUnavailable
-from .users import UserClaims, UserRegistry
+from .user_claims import UserClaims
+from .users import UserRegistry
 
 PRIVATE_METHODS = ("_verify_client_authentication",)
 """What is private to pyop's `Provider` and overridden here all the same, because hosts call it at endpoints of their
@@ -144,9 +145,7 @@ class PyopInterface(Provider):
         with self._refusing(proven, RefusedAuthorization):
             request = self._read(proven)
             user = self.authorization.user_of(request, user_id)
-            code = self.authz_state.create_authorization_code(
-                self._message(request), user.subject, request.scope, extra_id_token_claims=extra_id_token_claims
-            )
+            code = self.authz_state.create_code_for(user, self._message(request), request.scope, extra_id_token_claims)
             members = self.authorization.complete(proven.parameters, proven.client, {"code": code})
             return message(AuthorizationResponse, members)
 
@@ -225,7 +224,9 @@ class PyopInterface(Provider):
             return None
         try:
             with _store_errors():
-                client = self.clients.find(str(self._hinted(hint).get("aud")))
+                audience = self._hinted(hint).get("aud")
+                client_id = audience[0] if isinstance(audience, list) and audience else audience
+                client = self.clients.find(str(client_id))
         except InvalidRequest:
             return None
         if client is None or uri not in client.settings.post_logout_redirect_uris:

@@ -51,10 +51,20 @@ class ClientSettings(SettingsModel):
     method that a plugin adds. No other is accepted from it."""
     scope: Scope = "openid"
     """All scopes that it may be granted, separated by spaces. What it asks for beyond them is not granted."""
+    subject_type: Literal["public", "pairwise"] | None = None
+    """Whether it sees the same `sub` as others, or one of its own sector (OpenID Connect Core 8); unset: as
+    `subjects.default_type` says."""
+    sector_identifier_uri: str | None = Field(default=None, pattern=r"^https://[^/?#@]+(/[^#]*)?$")
+    """Whose host is the sector of a client with several redirect URIs (OpenID Connect Core 8.1)."""
     id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
     """The algorithm of its ID tokens; the provider's first where it is not set."""
     default_max_age: int | None = Field(default=None, ge=0)
     """Seconds since the person's login after which they log in again, where the request has no max_age."""
+    require_auth_time: bool = False
+    """Whether its ID tokens must have `auth_time`. They have it wherever the time of the login is known: it matters
+    to pyop's hosts only."""
+    default_acr_values: list[str] = []
+    """The ways to log in that it would like, the best first, where the request has no acr_values."""
     first_party: bool = True
     """Whether it belongs to whoever runs this provider: then nobody is asked for consent. A client for which this is
     false is refused with consent_required as long as no plugin asks for consent."""
@@ -65,7 +75,7 @@ class ClientSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        if mistakes := [*self._wrong_secret(), *self._wrong_uris()]:
+        if mistakes := [*self._wrong_secret(), *self._wrong_uris(), *self._wrong_sector()]:
             raise ValueError("; ".join(mistakes))
         return self
 
@@ -80,6 +90,11 @@ class ClientSettings(SettingsModel):
             yield "no secret: give client_secret_file or client_secret_hash, or make it a public client"
         if self.client_secret is not None and not self.client_secret.get_secret_value():
             yield "client_secret is empty"
+
+    def _wrong_sector(self) -> Iterator[str]:
+        hosts = {urlsplit(uri).hostname for uri in self.redirect_uris}
+        if self.subject_type == "pairwise" and self.sector_identifier_uri is None and len(hosts) > 1:
+            yield "sector_identifier_uri is needed for redirect URIs of several hosts (OpenID Connect Core 8.1)"
 
     def _wrong_uris(self) -> Iterator[str]:
         if "authorization_code" in self.grant_types and not self.redirect_uris:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
-    from .endpoints.answering import Pages
+    from .endpoints.pages import Pages
     from .endpoints.reading import Reader
     from .openid_provider import OpenIDProvider
 
@@ -67,6 +67,7 @@ CORE_ENDPOINTS = (
     Endpoint("health_ready", "/health/ready"),
     Endpoint("openapi", "/openapi.json"),
     Endpoint("stylesheet", "/auth/style.css"),
+    Endpoint("logo", "/auth/logo"),
     Endpoint("front_page", "/"),
 )
 """The endpoints that are there without a plugin; `creance.provider.app` binds their resources."""

@@ -89,6 +89,13 @@ def _network(network: str) -> str:
     return network
 
 
+def _page_link(uri: str) -> str:
+    parts = _split(uri)
+    if not (parts.scheme in ("https", "http") and parts.hostname) and not (parts.scheme == "mailto" and parts.path):
+        raise ValueError("must be an https, http or mailto URL")
+    return uri
+
+
 def check_scope(scope: str) -> str:
     """RFC 6749 3.3: words of printable ASCII, separated by one space."""
     for word in scope.split(" ") if scope else ():
@@ -117,3 +124,6 @@ Identifier = Annotated[
     str, Field(min_length=1, max_length=LONGEST_IDENTIFIER, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
 ]
 """RFC 6749 A.1: printable ASCII, here without blanks at its ends."""
+
+PageLink = Annotated[str, AfterValidator(_page_link)]
+"""Where a link on a page leads."""

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 
 from .protocol_claims import PROTOCOL_CLAIMS
 from .registration import ClientSettings, UserSettings
-from .setting_types import Bind, Issuer, Network, PathText, Seconds, SettingsModel, check_scope
+from .setting_types import Bind, Issuer, Network, PageLink, PathText, Seconds, SettingsModel, check_scope
 
 
 def _twice(names: Iterable[str]) -> str:
@@ -139,12 +139,42 @@ class GrantSettings(SettingsModel):
     that, and for anybody else, a used refresh token revokes the whole grant."""
 
 
+class LimitSettings(SettingsModel):
+    """How often somebody may try: against guessing and floods. Counted for all workers together."""
+
+    failed_logins_per_account: int = Field(default=10, ge=1)
+    """Wrong passwords for one user name within `failed_login_window`; then no more is looked at, on devices that this
+    account was not used on before. Each of those has as many tries of its own."""
+    failed_logins_per_account_a_day: int = Field(default=50, ge=1)
+    """The same within a day. NIST SP 800-63B allows no more than 100 in a row for an account, which people may call by
+    two names: user name and e-mail address."""
+    failed_logins_per_network: int = Field(default=100, ge=1)
+    """Wrong passwords from one IPv4 address, or one /64 of IPv6, within `failed_login_window`. More, where thousands
+    share one address. Devices that were used for an account before are not held up."""
+    failed_login_window: Seconds = 900
+    """Seconds in which failed logins are counted; no limit lasts longer, but for that of a day."""
+    password_hashing_places: int = Field(default=2, ge=1, le=64)
+    """Passwords that one worker hashes at the same time: each takes a core for some 20 ms, and 19 MiB. A few more wait
+    for a moment; others are answered 503."""
+    token_requests: int = Field(default=6000, ge=0)
+    """Token requests that one client may make from one network in a minute; more are answered 429. 0: any number."""
+    failed_client_authentications: int = Field(default=100, ge=1)
+    """How often a client may fail in a minute to prove who it is, from one network; then it is answered 429, also with
+    the right secret."""
+
+
 class SubjectSettings(SettingsModel):
     """How `sub` is made (OpenID Connect Core 8)."""
 
     salt: SecretStr | None = None
     """Mixed into each subject identifier; the issuer where it is not set. Changing it gives everybody a new `sub`.
-    Put here the salt of the pyop deployment whose subject identifiers must stay."""
+    Put here the salt of the pyop deployment whose subject identifiers must stay. Pairwise ones need it: what everybody
+    knows would tell who is who."""
+    default_type: Literal["public", "pairwise"] = "public"
+    """The `subject_type` of clients that register none. `pairwise` gives each sector (the host of the redirect URI, or
+    of the client's `sector_identifier_uri`) another `sub` for the same person."""
+    pairwise_formula: Literal["unambiguous", "pyop"] = "unambiguous"
+    """How pairwise subject identifiers are made. `pyop` keeps those of a pyop deployment."""
 
 
 class PageSettings(SettingsModel):
@@ -152,6 +182,14 @@ class PageSettings(SettingsModel):
 
     name: str = Field(default="Creance", min_length=1, max_length=100)
     """The name of this provider on its pages."""
+    default_locale: str = "en"
+    """The language of a page (BCP 47) where neither the app nor the browser prefers one that there is: `en`, `de`, or
+    one that the theme brings."""
+    theme: Path | None = None
+    """A folder with your logo, colours, texts and templates (docs/pages.md)."""
+    links: dict[str, PageLink] = {}
+    """Links below every page, as `Privacy = "https://example.org/privacy"`. `Privacy`, `Help`, `Terms` and `Imprint`
+    are translated."""
 
 
 class LogSettings(SettingsModel):
@@ -175,6 +213,7 @@ class Settings(SettingsModel):
     keys: KeysSettings = KeysSettings()
     lifetimes: Lifetimes = Lifetimes()
     grants: GrantSettings = GrantSettings()
+    limits: LimitSettings = LimitSettings()
     subjects: SubjectSettings = SubjectSettings()
     pages: PageSettings = PageSettings()
     log: LogSettings = LogSettings()
@@ -230,6 +269,11 @@ class Settings(SettingsModel):
         subjects = {user.subject for user in self.users}
         if clash := subjects.intersection(client.client_id for client in self.clients):
             mistakes.append(f"subject {', '.join(sorted(map(str, clash)))} is the client_id of a client")
+        pairwise = [client.client_id for client in self.clients if client.subject_type == "pairwise"]
+        if (pairwise or self.subjects.default_type == "pairwise") and self.subjects.salt is None:
+            mistakes.append(
+                "subjects.salt is needed for pairwise subject identifiers: a long random text, kept for ever"
+            )
         if mistakes:
             raise ValueError("; ".join(mistakes))
         return self

@@ -92,7 +92,7 @@ class TokenRefresh:
         """The refresh token to answer with, and what makes the answer true: the commit point."""
         if again is not None:
             value, successor = again
-            return value, partial(self._confirm, access, successor)
+            return value, partial(self._confirm_successor, presented, access, successor)
         if self._settings.refresh_token_rotation == "public" and not client.public:
             return presented, partial(self._confirm, access, found, self._tokens.refresh_token_ends(found.grant))
         new = self._tokens.successor_of(presented, found.grant)
@@ -103,6 +103,17 @@ class TokenRefresh:
         keep_until = max(access.token.expires_at, successor.token.expires_at)
         redemption = self._tokens.redeem_refresh_token(presented, keep_until=keep_until)
         self._provider.store.write([access.operation, successor.operation, redemption])
+
+    def _confirm_successor(self, presented: str, access: NewToken, successor: Token) -> None:
+        """The same for a successor, which must not outlive the grant. Raises Conflict, InvalidGrant.
+
+        Where there are no transactions, a rotation that comes too late has a successor there for a moment, until it
+        finds that what it wanted to spend was revoked.
+        """
+        self._confirm(access, successor)
+        if self._tokens.read_refresh_token(presented) is None:
+            self._tokens.revoke_grant(successor.grant.grant_id)
+            raise InvalidGrant("the refresh token is not valid", hint="its grant was revoked meanwhile")
 
     def _confirm(self, access: NewToken, unspent: Token, ends: float | None = None) -> None:
         """Write the access token, if the refresh token that it comes with is still unspent. Raises Conflict."""

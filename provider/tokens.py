@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .grants import Grant
 from .sealing import Sealer
@@ -35,7 +35,14 @@ AUTHORIZATION_CODES = Collection("authorization_codes", ("grant_id", "session_id
 ACCESS_TOKENS = Collection("access_tokens", ("grant_id", "session_id", "subject"), group="tokens")
 REFRESH_TOKENS = Collection("refresh_tokens", ("grant_id", "session_id", "subject"), group="tokens")
 
+_COLLECTIONS = (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS)
+COLLECTIONS = dict(zip(("authorization_code", "refresh_token", "access_token"), _COLLECTIONS, strict=True))
+"""Where each kind of token is kept."""
 _SUCCESSOR = "refresh token successor"
+_AT_ONCE = 1000
+"""Documents of a person that are read together, where all of them are wanted."""
+_GRANTS_AT_ONCE = 100
+"""Grants that one write ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,16 @@ class Token:
         return self.document.redeemed_at if self.document else None
 
 
+class EarlierTokens(Protocol):
+    """What a provider that was taken over has issued."""
+
+    def take_over(self, kind: str, value: str) -> bool:
+        """Write a token of that provider in our form, if it has one of this value. Whether to read again."""
+
+    def end(self, field: str, value: str) -> None:
+        """Nothing of this grant or person is taken over any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewToken:
     """A token that is about to be issued: its value for the client, and the operation that makes it real."""
@@ -76,6 +93,8 @@ class Tokens:
         self._lifetimes = settings.lifetimes
         self._store = store
         self._sealer = sealer
+        self.earlier: EarlierTokens | None = None
+        """Asked for what is not found here."""
 
     # Made, and not yet real: `operation` goes into the one write of the request.
 
@@ -146,6 +165,12 @@ class Tokens:
             reads.reverse()
         return next((token for read in reads if (token := read(value)) is not None), None)
 
+    def grants_of(self, subject: str, limit: int = _AT_ONCE) -> tuple[list[Grant], bool]:
+        """The grants of a person, each once, by which somebody has a refresh token or an access token now. At most
+        `limit` tokens of each kind are looked at: answered too is whether these were all.
+        """
+        return self._live((REFRESH_TOKENS, ACCESS_TOKENS), subject, limit)
+
     def read_unused_successor(self, presented: str) -> tuple[str, Token] | None:
         """The successor of a spent refresh token with its value, if nobody has used it yet."""
         for value in self._sealer.macs(_SUCCESSOR, presented):
@@ -182,6 +207,23 @@ class Tokens:
         """End all that a grant gave, in one write: one that fails can be tried again."""
         self._end("grant_id", grant_id)
 
+    def revoke_client(self, subject: str, client_id: str) -> None:
+        """End all that a person gave a client, until nothing is left: also what it got while this looked.
+
+        A grant is found by whatever it has that is alive, and ended whole, as by `revoke_grant`: so a refresh at the
+        same moment loses, or what it got is ended too.
+        """
+        limit = _AT_ONCE
+        while True:
+            live, complete = self._live(_COLLECTIONS, subject, limit)
+            grant_ids = [grant.grant_id for grant in live if grant.client_id == client_id]
+            if grant_ids:
+                self._end("grant_id", *grant_ids[:_GRANTS_AT_ONCE])
+            elif complete:
+                return
+            else:
+                limit *= 4  # what other clients have fills the first ones
+
     def revoke_access_token(self, value: str) -> None:
         """End one access token."""
         self._store.write([delete(ACCESS_TOKENS, bearer_key(value))])
@@ -194,10 +236,22 @@ class Tokens:
         """End all that was given for a person, or for a client that acts for itself."""
         self._end("subject", subject)
 
-    def _end(self, field: str, value: str) -> None:
+    def _end(self, field: str, *values: str) -> None:
         """Codes and refresh tokens first, access tokens second: nobody wins meanwhile."""
-        collections = (AUTHORIZATION_CODES, REFRESH_TOKENS, ACCESS_TOKENS)
-        self._store.write([delete_where(collection, field, value) for collection in collections])
+        if self.earlier is not None:
+            for value in values:
+                self.earlier.end(field, value)
+        self._store.write([delete_where(collection, field, value) for collection in _COLLECTIONS for value in values])
+
+    def _live(self, collections: Sequence[Collection], subject: str, limit: int) -> tuple[list[Grant], bool]:
+        """In the order in which one is made of the other: what is spent meanwhile is found as what it became."""
+        found = [self._store.find(collection, "subject", subject, limit) for collection in collections]
+        grants = {
+            document.value["grant_id"]: Grant.from_dict(document.value["grant"])
+            for documents in found
+            for document in documents
+        }
+        return list(grants.values()), all(len(documents) < limit for documents in found)
 
     def _new_refresh_token(self, value: str, grant: Grant, *, shared: bool) -> NewToken:
         lifetime = self.refresh_token_ends(grant) - time.time()
@@ -221,24 +275,35 @@ class Tokens:
         now = time.time()
         value = value or secrets.token_urlsafe(32)
         token = Token(kind, grant, grant.scope if scope is None else scope, now, now + lifetime, audience, claims or {})
-        document = {
-            "kind": kind,
-            "grant_id": grant.grant_id,
-            "session_id": None if grant.offline else grant.session_id,
-            "subject": grant.subject,
-            "grant": grant.to_dict(),
-            "scope": token.scope,
-            "issued_at": now,
-            "audience": audience,
-            "claims": token.claims,
-        }
         make = ensure if shared else insert
-        return NewToken(value, token, make(collection, bearer_key(value), document, token.expires_at))
+        return NewToken(value, token, make(collection, bearer_key(value), _document(token), token.expires_at))
 
     def _read(self, collection: Collection, kind: str, value: str, *, kept: bool = False) -> Token | None:
         read = self._store.get_kept if kept else self._store.get
         document = read(collection, bearer_key(value))
+        if document is None and self.earlier is not None and self.earlier.take_over(kind, value):
+            document = read(collection, bearer_key(value))
         return _token(document, kind) if document else None
+
+
+def written(token: Token, value: str) -> Operation:
+    """Writes a token under a value that exists already."""
+    return insert(COLLECTIONS[token.kind], bearer_key(value), _document(token), token.expires_at)
+
+
+def _document(token: Token) -> dict[str, Any]:
+    grant = token.grant
+    return {
+        "kind": token.kind,
+        "grant_id": grant.grant_id,
+        "session_id": None if grant.offline else grant.session_id,
+        "subject": grant.own_subject,
+        "grant": grant.to_dict(),
+        "scope": token.scope,
+        "issued_at": token.issued_at,
+        "audience": token.audience,
+        "claims": token.claims,
+    }
 
 
 def _token(document: Document, kind: str) -> Token:

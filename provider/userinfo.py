@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .claims_request import requested_claims
 from .errors import InsufficientScope, InvalidToken
 from .users import released_claims
 
@@ -23,6 +24,8 @@ def userinfo(provider: OpenIDProvider, access_token: str, headers: Mapping[str, 
         raise InsufficientScope("the access token was not granted the scope openid")
     provider.plugins.hook.check_resource_request(token=token, headers=headers)
     claims = released_claims(user, provider.scope_claims.claims_of(token.scope))
+    if asked := token.grant.claims.get("userinfo"):
+        claims |= requested_claims(asked, user.claims, provider.scope_claims.claims_of(client.scope))
     claims |= provider.plugins.merge("userinfo_claims", token=token, client=client, user=user)
     claims["sub"] = token.grant.subject
     return claims

@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,18 @@ from creance.provider import (
     Authenticated,
     Browser,
     Client,
+    Consented,
     InvalidGrant,
     OpenIDProvider,
     Parameters,
     Settings,
 )
 from creance.provider.authorization import Redirect
+from creance.provider.testing import running
 from creance.provider.testing.running import demo_configuration
 from pymongo import MongoClient
 
+from .mongodb_demonstrations import MongoDBDemoStores
 from .mongodb_proxy import MongoDBProxy
 from .mongodb_server import MongoDBServer, kind_of_server, start_server
 
@@ -42,6 +45,36 @@ hypothesis.settings.register_profile("busy", deadline=None, suppress_health_chec
 hypothesis.settings.load_profile("busy")
 
 ISSUER = "http://localhost:8400"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store", choices=["sqlite", "mongodb"], default="sqlite", help="what demonstrations keep data in"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --store=mongodb, what would be the same once more, or is not about MongoDB, is left out with its reason."""
+    if config.getoption("store") == "sqlite":
+        return
+    for item in items:
+        default_store = item.get_closest_marker("default_store")
+        if default_store is not None:
+            item.add_marker(pytest.mark.skip(reason=f"not with --store=mongodb: {default_store.args[0]}"))
+        elif "mongodb_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason="not with --store=mongodb: is on MongoDB without it"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _demo_stores(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Demonstrations keep their data where --store says."""
+    if request.config.getoption("store") == "sqlite":
+        yield
+        return
+    before, running.demo_stores = running.demo_stores, MongoDBDemoStores(request.getfixturevalue("mongodb_server"))
+    yield
+    running.demo_stores.drop()
+    running.demo_stores = before
 
 
 class Clock:
@@ -67,9 +100,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def demo_table() -> dict[str, Any]:
-    """The demonstration's configuration as a table, without its login pages, and without RSA, which is slow to load."""
+    """The demonstration's configuration as a table, without its pages for people, and without RSA, which is slow to
+    load.
+    """
     table = tomllib.loads(demo_configuration(ISSUER, "127.0.0.1:8400"))
-    del table["plugins"]["sessions"]
+    for pages in ("sessions", "consent", "account", "rp_initiated_logout"):
+        table["plugins"].pop(pages, None)
+    table["clients"] = [client for client in table["clients"] if client.get("first_party", True)]
     table["keys"]["algorithms"] = ["ES256"]
     return table
 
@@ -85,10 +122,15 @@ def over(below: Any, above: Any) -> Any:
 def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the secret and the database of a provider that was prepared once: to be copied."""
     folder = tmp_path_factory.mktemp("prepared")
-    settings = Settings.model_validate(demo_table())
-    settings._folder = folder
-    OpenIDProvider(settings).prepare()
+    OpenIDProvider(settings_in(folder)).prepare()
     return folder / "var"
+
+
+@cache
+def demo_uri_in(folder: Path) -> str:
+    """All providers in one folder have the same store, and the secret that it needs."""
+    running.demo_stores.give_secret(folder)
+    return running.demo_stores.new_uri()
 
 
 def settings_in(
@@ -97,7 +139,7 @@ def settings_in(
     """The demonstration's settings with changes: `make_settings(lifetimes={"access_token": 5})`. `more_clients` and
     `more_users` come after those that are there.
     """
-    table = over(demo_table(), changes)
+    table = over(over(demo_table(), {"store": {"uri": demo_uri_in(folder)}}), changes)
     table["clients"] = [*table["clients"], *(more_clients or [])]
     table["users"] = [*table["users"], *(more_users or [])]
     settings = Settings.model_validate(table)
@@ -119,7 +161,7 @@ def providers_in(folder: Path, prepared_folder: Path) -> Iterator[MakeProvider]:
     """Starts the demonstration's provider with changes, as `settings_in` takes them. All are on one store, as the
     workers of one provider are.
     """
-    shutil.copytree(prepared_folder, folder / "var")
+    shutil.copytree(prepared_folder, folder / "var", dirs_exist_ok=True)
     made: list[OpenIDProvider] = []
 
     def make(**changes: Any) -> OpenIDProvider:
@@ -201,7 +243,7 @@ class App:
         person = self.provider.users.find(user)
         assert person is not None
         authenticated = Authenticated(user, auth_time or time.time(), ("pwd",), acr, session_id)
-        code = self.provider.authorization.grant(request, authenticated, person, request.scope)
+        code = self.provider.authorization.grant(request, authenticated, person, Consented(request.scope))
         return Code(code, verifier, redirect_uri)
 
     def exchange(self, code: Code, **changes: str | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class LogoutResource(PageResource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The question, or, where nobody is logged in, that it is so."""
         browser = self.reader.browser(req)
-        session = self._plugin.current(browser)
+        session = self._plugin.logins.current(browser)
         if session is None:
             self.pages.answer(req, resp, "logged_out.html", login=self.provider.url("login"))
         else:
@@ -45,6 +45,6 @@ class LogoutResource(PageResource):
         browser = self.reader.browser(req)
         if self.refuse_forged(req, resp, form, browser, again=self.provider.url("logout")):
             return
-        self._plugin.log_out(browser)
+        self._plugin.logins.log_out(browser)
         req.context.log.outcome = "logout"
         self.send_on(resp, browser, self.provider.url("logout"))

@@ -50,7 +50,7 @@ class SessionResource(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The session, or 401."""
         never_store(resp)
-        session = self._plugin.current(self.reader.browser(req))
+        session = self._plugin.logins.current(self.reader.browser(req))
         if session is None:
             answer_json(resp, {"error": LoginRequired.error}, 401)
             return

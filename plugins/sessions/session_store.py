@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from creance.provider import User, new_id
-from creance.provider.store import Collection, Conflict, Document, Store, bearer_key, delete, insert, replace
+from creance.provider import Browser, BrowserSession, User, new_id
+from creance.provider.store import (
+    Collection,
+    Conflict,
+    Document,
+    Operation,
+    Store,
+    bearer_key,
+    delete,
+    delete_where,
+    insert,
+    replace,
+)
 
 SESSIONS = Collection("sessions", indexes=("username", "sid"))
 
@@ -15,21 +28,10 @@ _TOUCHED_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One login at one browser."""
+class Session(BrowserSession):
+    """One login at one browser, as it was read. `expires_at` is the earlier of idle and absolute timeout."""
 
-    sid: str
-    """Its public id: what it gave carries it. It opens nothing, unlike the id in the cookie, which is nowhere here."""
-    username: str
-    subject: str
-    auth_time: float
-    """When the person logged in. All times are seconds since the epoch."""
-    amr: tuple[str, ...]
-    created_at: float
-    last_seen: float
-    expires_at: float
-    """The earlier of idle and absolute timeout."""
-    document: Document
+    document: Document = field(kw_only=True)
 
 
 class SessionStore:
@@ -41,39 +43,65 @@ class SessionStore:
         self._absolute_timeout = absolute_timeout
         self._touched_every = min(_TOUCHED_EVERY, idle_timeout / 2)
 
-    def begin(self, user: User, amr: tuple[str, ...], previous: Session | None = None) -> str:
+    def begin(
+        self,
+        user: User,
+        amr: tuple[str, ...],
+        previous: Session | None = None,
+        *,
+        sid: str | None = None,
+        browser: Browser | None = None,
+        auth_time: float | None = None,
+        together_with: Iterable[Operation] = (),
+    ) -> str:
         """Start a session and answer its id, 256 bits, for the cookie: it is kept nowhere else.
 
         `previous` is an earlier login of the same person at this browser. It ends, and its `sid` lives on, so that
-        what it gave ends with the new one.
+        what it gave ends with the new one. `auth_time` is now where it is not given. `together_with`: what else the
+        login inserts, in one write.
         """
-        now = time.time()
         session_id = secrets.token_urlsafe(32)
         value = {
             "username": user.username,
             "subject": user.subject,
-            "sid": previous.sid if previous else new_id(),
-            "auth_time": now,
+            "sid": sid or (previous.sid if previous else new_id()),
+            "auth_time": time.time() if auth_time is None else auth_time,
             "amr": amr,
-            "created_at": now,
-            "last_seen": now,
+            **described(browser),
         }
-        begun = insert(SESSIONS, bearer_key(session_id), value, self._ends(now, now))
-        self._store.write([begun, delete(SESSIONS, previous.document.key)] if previous else [begun])
+        begun = insert(SESSIONS, bearer_key(session_id), *self.new(value))
+        ended = [delete(SESSIONS, previous.document.key)] if previous else []
+        self._store.write([begun, *together_with, *ended])
         return session_id
+
+    def new(self, login: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+        """The document of a session of a login that begins now, and until when it is valid."""
+        now = time.time()
+        return {**login, "created_at": now, "last_seen": now}, self._ends(now, now)
 
     def read(self, session_id: str | None) -> Session | None:
         """The session with this id, if it has not ended. A timeout that was shortened since holds for it too."""
         document = self._store.get(SESSIONS, bearer_key(session_id)) if session_id else None
-        if document is None:
-            return None
-        session = self._session(document)
-        return session if session.expires_at > time.time() else None
+        return next(self._live([document]), None) if document is not None else None
+
+    def of_login(self, sid: str) -> list[Session]:
+        """Those with this public id that have not ended: a login form sent twice makes two."""
+        return list(self._live(self._store.find(SESSIONS, "sid", sid)))
+
+    def of_user(self, username: str) -> list[Session]:
+        """Those of a user that have not ended."""
+        return list(self._live(self._store.find(SESSIONS, "username", username)))
+
+    def all(self) -> Iterator[Session]:
+        """Those of all users that have not ended, page by page: for commands, never for a request."""
+        after = None
+        while documents := self._store.page(SESSIONS, after):
+            yield from self._live(documents)
+            after = documents[-1].key
 
     def is_alive(self, sid: str) -> bool:
         """Whether the session with this public id has not ended."""
-        documents = self._store.find(SESSIONS, "sid", sid, limit=10)
-        return any(self._session(document).expires_at > time.time() for document in documents)
+        return any(self._live(self._store.find(SESSIONS, "sid", sid, limit=10)))
 
     def touch(self, session: Session) -> None:
         """Note that it is used: written at most once a minute (or twice in an idle timeout, where that is shorter).
@@ -89,14 +117,27 @@ class SessionStore:
         except Conflict:
             return
 
-    def end(self, session: Session) -> None:
-        """Remove the session, and whatever a second submit of its login form left."""
-        self._store.delete_where(SESSIONS, "sid", session.sid)
+    def renewal(self, session: Session) -> tuple[str, list[Operation]]:
+        """Another id for a session, which else stays as it is, and the writes that make it the only one of its
+        `sid`.
+        """
+        session_id = secrets.token_urlsafe(32)
+        begun = insert(SESSIONS, bearer_key(session_id), session.document.value, session.document.valid_until)
+        return session_id, [begun, *(delete(SESSIONS, each.document.key) for each in self.of_login(session.sid))]
+
+    def ending(self, sid: str) -> Operation:
+        """Removes the session, and whatever a second submit of its login form left."""
+        return delete_where(SESSIONS, "sid", sid)
 
     def _ends(self, created_at: float, last_seen: float) -> float:
         return min(last_seen + self._idle_timeout, created_at + self._absolute_timeout)
 
+    def _live(self, documents: Sequence[Document]) -> Iterator[Session]:
+        now = time.time()
+        return (session for session in map(self._session, documents) if session.expires_at > now)
+
     def _session(self, document: Document) -> Session:
+        """Those of before the first version with remembered logins lack the last three."""
         value = document.value
         return Session(
             sid=value["sid"],
@@ -107,5 +148,20 @@ class SessionStore:
             created_at=value["created_at"],
             last_seen=value["last_seen"],
             expires_at=min(document.valid_until, self._ends(value["created_at"], value["last_seen"])),
+            user_agent=value.get("user_agent", ""),
+            remote_address=value.get("remote_address", ""),
+            remembered=value.get("remembered", False),
             document=document,
         )
+
+
+def described(browser: Browser | None) -> dict[str, str]:
+    """What is kept of the browser that a login was made at, so that people can tell their sessions apart."""
+    if browser is None:
+        return {}
+    return {"user_agent": _text(browser.user_agent, 256), "remote_address": _text(browser.remote_address, 64)}
+
+
+def _text(header: str, longest: int) -> str:
+    """As much of a header as every store and every page can show."""
+    return "".join(character for character in header[:longest] if character.isprintable())

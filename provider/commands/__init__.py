@@ -15,6 +15,7 @@ from .keys import keys
 from .schema import schema
 from .secret import secret
 from .serve import serve
+from .sessions import sessions
 from .store import store
 from .users import users
 
@@ -31,7 +32,7 @@ def creance() -> None:
     """
 
 
-for command in (serve, health, check, schema, init, hash_command, secret, clients, users, keys, store):
+for command in (serve, health, check, schema, init, hash_command, secret, clients, users, sessions, keys, store):
     creance.add_command(command)
 
 

@@ -15,11 +15,12 @@ def assignments(ctx: click.Context, parameter: click.Parameter, given: tuple[str
         name, equals, text = assignment.partition("=")
         if not name or not equals:
             raise click.BadParameter(f"{assignment!r} is not NAME=VALUE")
-        values[name] = _value(text)
+        values[name] = value_of(text)
     return values
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """true, false, objects and lists are JSON, all else is text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

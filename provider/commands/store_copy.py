@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 
+from ..configuration import no_such
 from ..errors import ConfigurationError
-from ..keyring import refuse_other_keys
+from ..keyring import SIGNING_KEYS, refuse_other_keys
 from ..openid_provider import OpenIDProvider
 from ..secret_files import read_first_line
 from ..store import Collection, Store, make_store
-from ..store.copying import Done, compare, copy, count
+from ..store.copying import compare, copy, count
 from ..store.examination import ExaminableStore
 from .invocation import Invocation, config_option, pass_invocation
+from .progress import progress
 from .refusal import Refused
 from .table import print_table
 
@@ -29,24 +29,34 @@ TIMEOUT = 60.0
 @config_option
 @click.argument("source_uri", metavar="FROM")
 @click.argument("target_uri", metavar="TO")
+@click.option(
+    "--group",
+    "groups",
+    metavar="GROUP",
+    multiple=True,
+    help="Copy these collections only, as store.placement names them (sessions, tokens); may be given several times.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace documents of TO that are not as those of FROM.")
 @pass_invocation
-def copy_command(invocation: Invocation, source_uri: str, target_uri: str, overwrite: bool) -> None:
-    """Copy the whole provider from one store to another, and compare them. The provider must have been stopped.
+def copy_command(
+    invocation: Invocation, source_uri: str, target_uri: str, groups: tuple[str, ...], overwrite: bool
+) -> None:
+    """Copy a provider, or groups of its collections, from one store to another, and compare them. The provider must
+    have been stopped.
 
     FROM and TO are URIs as store.uri has them, or @FILE, whose first line is one: a command line is no place for a
     password. Everything comes along as it is, also what is spent and kept only to recognise a second use. A copy that
     was interrupted goes on where it was when it is asked for again.
     """
     provider = invocation.provider
-    collections = provider.collections
+    collections = _named(provider.collections, groups)
     source, target = _store_at(provider, source_uri, "FROM"), _store_at(provider, target_uri, "TO")
     try:
-        _open_source(source, collections)
-        target.open(collections)
+        _open_source(source, provider.collections)
+        target.open(dict.fromkeys([SIGNING_KEYS, *collections]))
         if source.describe() == target.describe():
             raise Refused(f"FROM and TO are the same: {source.describe()}")
-        refuse_other_keys(source, target, provider.settings.issuer)
+        refuse_other_keys(source, target, provider.settings.issuer, copied=SIGNING_KEYS in collections)
         click.echo(f"From {source.describe()}")
         click.echo(f"to {target.describe()}")
         click.echo("The provider must have been stopped: what it writes meanwhile is lost, or makes the copy fail.")
@@ -56,6 +66,15 @@ def copy_command(invocation: Invocation, source_uri: str, target_uri: str, overw
         target.close()
     secret = provider.settings.path(provider.settings.keys.secret_file)
     click.echo(f"Both hold the same. Name TO in the configuration, keep {secret} as it is, and start.")
+
+
+def _named(collections: Sequence[Collection], groups: Sequence[str]) -> Sequence[Collection]:
+    """Those of these groups; all where no group is named. Raises Refused for a group that there is not."""
+    known = sorted({collection.placed_by for collection in collections})
+    unknown = [group for group in groups if group not in known]
+    if unknown:
+        raise Refused(*(f"{group}: {no_such('group (is its plugin on?)', group, known)}" for group in unknown))
+    return [collection for collection in collections if not groups or collection.placed_by in groups]
 
 
 def _store_at(provider: OpenIDProvider, uri: str, which: str) -> Store:
@@ -89,22 +108,12 @@ def _open_source(source: Store, collections: Sequence[Collection]) -> None:
 
 def _copy(source: Store, target: Store, collections: Sequence[Collection], *, overwrite: bool) -> None:
     documents = sum(count(source, collection) for collection in collections)
-    with _progress("copying", documents) as done:
+    with progress("copying", documents) as done:
         copied = [copy(source, target, collection, overwrite=overwrite, done=done) for collection in collections]
-    with _progress("comparing", 2 * documents) as done:
+    with progress("comparing", 2 * documents) as done:
         summaries = list(map(partial(compare, source, target, done=done), collections))
     rows = [
         (collection.name, str(number), str(summary.documents), summary.digest[:16])
         for collection, number, summary in zip(collections, copied, summaries, strict=True)
     ]
     print_table(("collection", "copied now", "the same", "digest"), rows)
-
-
-@contextmanager
-def _progress(label: str, length: int) -> Iterator[Done]:
-    """A bar for who looks on."""
-    if not sys.stderr.isatty():
-        yield lambda documents: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update

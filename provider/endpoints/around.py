@@ -61,7 +61,7 @@ class Around:
             resp.set_header("Strict-Transport-Security", "max-age=31536000")
         if getattr(resource, "cross_origin", False):
             resp.set_header("Access-Control-Allow-Origin", "*")
-            resp.set_header("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id")
+            resp.set_header("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")
         if self._log_requests:
             self._write(req, resp, log)
 

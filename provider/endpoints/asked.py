@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ..authorization_request import AuthorizationRequest
 from ..browser import Browser
 from ..clients import Client
-from ..errors import UnprovenRedirect
+from ..errors import StartAgain
 from ..visits import Visit, VisitLost
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def open_asked(provider: OpenIDProvider, sealed: str, browser: Browser) -> Asked
     try:
         visit = provider.visits.open(sealed, browser)
     except VisitLost:
-        raise UnprovenRedirect(
+        raise StartAgain(
             "This page was open for too long or in another browser, or this browser keeps no cookies."
         ) from None
     parameters, client, redirect_uri = provider.authorization.prove(visit.parameters)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import falcon
 
 from ..authorization import Redirect
 from ..browser import Browser
-from ..errors import UnprovenRedirect
+from ..errors import StartAgain
 from ..parameters import Parameters
 from ..routes import Resource
 from ..visits import VisitLost
 from .answering import redirect, set_cookies
 from .reading import FORM_UNREAD
+
+if TYPE_CHECKING:
+    from ..openid_provider import OpenIDProvider
 
 _PARAMETERS = [
     {"name": "client_id", "in": "query", "schema": {"type": "string"}},
@@ -64,12 +68,10 @@ class AuthorizationResource(Resource):
         """
         parameters = self.reader.form(req)
         browser = self.reader.browser(req)
-        ours = self.provider.cookie_names.any_in(browser.cookies)
-        if not ours and not parameters.problems and not parameters.multiple:
-            query = urlencode(parameters)
-            if len(query) <= self.provider.settings.http.query_limit:
-                redirect(resp, f"{self.provider.url('authorization')}?{query}")
-                return
+        location = as_get(self.provider, "authorization", parameters, browser)
+        if location is not None:
+            redirect(resp, location)
+            return
         self._answer(req, resp, parameters, browser)
 
     def _answer(self, req: falcon.Request, resp: falcon.Response, parameters: Parameters, browser: Browser) -> None:
@@ -97,13 +99,23 @@ class ResumeResource(Resource):
         try:
             visit = self.provider.visits.open(self.reader.query(req).get("request", ""), browser)
         except VisitLost:
-            raise UnprovenRedirect(
+            raise StartAgain(
                 "this login was begun too long ago, or in another browser: go back to the app and start again"
             ) from None
         answer = self.provider.authorization.answer(
             visit.parameters, browser, started_at=visit.started_at, decisions=visit.decisions
         )
         finish(req, resp, answer, browser, secure=self.provider.cookie_names.secure)
+
+
+def as_get(provider: OpenIDProvider, endpoint: str, parameters: Parameters, browser: Browser) -> str | None:
+    """Where a form of another site is sent on to: the same request by GET, which has our SameSite=Lax cookies. None
+    where they are here already, or where it cannot be said in a query.
+    """
+    if provider.cookie_names.any_in(browser.cookies) or parameters.problems or parameters.multiple:
+        return None
+    query = urlencode(parameters)
+    return f"{provider.url(endpoint)}?{query}" if len(query) <= provider.settings.http.query_limit else None
 
 
 def finish(req: falcon.Request, resp: falcon.Response, answer: Redirect, browser: Browser, *, secure: bool) -> None:

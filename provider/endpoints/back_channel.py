@@ -8,6 +8,7 @@ import falcon
 
 from ..clients import Client
 from ..headers import EnvironHeaders
+from ..networks import network_of
 from ..parameters import Parameters
 from ..routes import Resource
 from .reading import FORM_UNREAD
@@ -15,7 +16,7 @@ from .reading import FORM_UNREAD
 FORM_BODY: Final[Any] = {"$ref": "#/components/requestBodies/Form"}
 CLIENT_SECURITY: Final[Any] = [{"client_secret_basic": []}, {}]
 ERRORS: Final[Any] = {
-    status: {"$ref": "#/components/responses/OAuthError"} for status in ("400", "401", *FORM_UNREAD, "503")
+    status: {"$ref": "#/components/responses/OAuthError"} for status in ("400", "401", *FORM_UNREAD, "429", "503")
 }
 
 
@@ -26,6 +27,10 @@ class BackChannelResource(Resource):
         """The form, and the client that has proven who it is. Raises OAuthError."""
         form = self.reader.form_only(req)
         req.context.log.grant = form.get("grant_type") if form.get("grant_type") in self.provider.token_grants else None
-        client = self.provider.client_authentication.authenticate(form, EnvironHeaders(req.env))
+        client = self.provider.client_limits.authenticate(form, EnvironHeaders(req.env), self.network_of(req))
         req.context.log.client_id = client.client_id
         return form, client
+
+    def network_of(self, req: falcon.Request) -> str:
+        """What is counted as one for limits."""
+        return network_of(self.reader.remote_address(req))

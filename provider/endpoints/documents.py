@@ -1,4 +1,4 @@
-"""What is the same for everybody and prepared as bytes: discovery, keys, the stylesheet."""
+"""What is the same for everybody and prepared as bytes: discovery and keys."""
 
 from __future__ import annotations
 

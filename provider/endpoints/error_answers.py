@@ -9,12 +9,14 @@ import falcon
 from ..errors import InvalidRequest, OAuthError, ServerError, TemporarilyUnavailable
 from ..request_log import RequestLog, report_defect
 from ..store import StoreUnavailable
-from .answering import Pages, answer_json, answer_oauth_error
+from .answering import answer_json, answer_oauth_error
+from .explanations import BY_STATUS, FOR_DEVELOPERS, OTHER, Explanation, explain
+from .pages import Pages
 
 if TYPE_CHECKING:
     from ..openid_provider import OpenIDProvider
 
-_HTTP_ERRORS = {404: "there is nothing at this address", 405: "this method is not allowed here"}
+_DESCRIPTIONS = {404: "there is nothing at this address", 405: "this method is not allowed here"}
 
 
 def answer_errors(app: Any, provider: OpenIDProvider, pages: Pages) -> None:
@@ -30,7 +32,7 @@ class ErrorAnswers:
     """Handlers as Falcon calls them."""
 
     def __init__(self, provider: OpenIDProvider, pages: Pages) -> None:
-        self._realm = provider.settings.issuer
+        self._issuer = provider.settings.issuer
         self._pages = pages
 
     def oauth(self, req: falcon.Request, resp: falcon.Response, error: OAuthError, params: object) -> None:
@@ -39,11 +41,11 @@ class ErrorAnswers:
         log.error, log.hint = error.error, error.hint or log.hint or str(error)
         if not getattr(req.context.resource, "for_people", False):
             takes_access_token = getattr(req.context.resource, "takes_access_token", False)
-            answer_oauth_error(resp, error, self._realm, takes_access_token=takes_access_token)
+            answer_oauth_error(resp, error, self._issuer, takes_access_token=takes_access_token)
             return
-        self._page(req, resp, error.status, str(error), error.error)
-        if error.status == 503:
-            resp.set_header("Retry-After", "2")
+        self._page(req, resp, error.status, explain(error), error.error, str(error))
+        if error.retry_after is not None:
+            resp.set_header("Retry-After", str(error.retry_after))
 
     def unavailable(self, req: falcon.Request, resp: falcon.Response, error: StoreUnavailable, params: object) -> None:
         """The store does not answer: 503, and worth trying again."""
@@ -55,9 +57,9 @@ class ErrorAnswers:
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
         status = falcon.http_status_to_code(error.status)
-        description = _HTTP_ERRORS.get(status, "this request cannot be answered")
+        description = _DESCRIPTIONS.get(status, "this request cannot be answered")
         if getattr(req.context.resource, "for_people", req.context.resource is None and _wants_page(req)):
-            self._page(req, resp, status, description, str(status))
+            self._page(req, resp, status, BY_STATUS.get(status, OTHER), str(status), description)
         else:
             answer_json(resp, InvalidRequest(description).to_dict(), status)
 
@@ -66,14 +68,28 @@ class ErrorAnswers:
         report_defect(type(req.context.resource).__name__, error)
         self.oauth(req, resp, ServerError("the provider failed", hint=type(error).__name__), params)
 
-    def _page(self, req: falcon.Request, resp: falcon.Response, status: int, description: str, error: str) -> None:
+    def _page(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        status: int,
+        explanation: Explanation,
+        error: str,
+        description: str,
+    ) -> None:
         self._pages.answer(
             req,
             resp,
             "error.html",
             status=status,
-            description=description,
+            ui_locales=req.get_param("ui_locales", default="") if req.method == "GET" else "",
+            title=explanation.title,
+            what=explanation.what,
+            advice=explanation.advice,
+            for_developers=FOR_DEVELOPERS.get(description, ""),
             error=error,
+            description=description,
+            issuer=self._issuer,
             request_id=req.context.log.request_id,
         )
 

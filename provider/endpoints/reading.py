@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 import falcon
@@ -11,6 +10,7 @@ import falcon
 from ..admission import BODY_REFUSAL
 from ..browser import Browser
 from ..errors import InvalidRequest, RequestTooLarge
+from ..networks import TrustedProxies
 from ..parameters import Parameters, parse_parameters
 from ..settings import HTTPSettings
 
@@ -43,7 +43,7 @@ class Reader:
     def __init__(self, settings: HTTPSettings, repeatable: Collection[str]) -> None:
         self._settings = settings
         self._repeatable = repeatable
-        self._proxies = [ip_network(network) for network in settings.trusted_proxies]
+        self._proxies = TrustedProxies(settings.trusted_proxies)
 
     def query(self, req: falcon.Request) -> Parameters:
         """The parameters of the query. Raises QueryTooLong, InvalidRequest."""
@@ -76,22 +76,12 @@ class Reader:
             remote_address=self.remote_address(req),
             user_agent=(req.get_header("User-Agent") or "")[:256],
             accept_language=(req.get_header("Accept-Language") or "")[:256],
+            environ=req.env,
         )
 
     def remote_address(self, req: falcon.Request) -> str:
-        """The client's address: the last one in X-Forwarded-For that is not a trusted proxy's, if the peer is one."""
-        address: str = req.remote_addr
-        forwarded = [part.strip() for part in (req.get_header("X-Forwarded-For") or "").split(",") if part.strip()]
-        while forwarded and self._trusted(address):
-            address = forwarded.pop()
-        return address
-
-    def _trusted(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
+        """The client's address: believed of proxies that the operator trusts."""
+        return self._proxies.client_of(req.remote_addr, req.get_header("X-Forwarded-For"))
 
     def _body(self, req: falcon.Request) -> bytes:
         """Not Falcon's bounded_stream, which takes a body that was cut off for a shorter one."""

@@ -9,7 +9,7 @@ from .back_channel import CLIENT_SECURITY, ERRORS, FORM_BODY, BackChannelResourc
 
 
 class TokenResource(BackChannelResource):
-    """Reads the form, proves the client, asks the grant, answers."""
+    """Reads the form, proves the client, counts, asks the grant, answers."""
 
     cross_origin = True
     openapi = {
@@ -29,5 +29,6 @@ class TokenResource(BackChannelResource):
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         form, client = self.read_client_form(req)
+        self.provider.client_limits.count_token_request(client, self.network_of(req))
         answer_json(resp, self.provider.token_for(client, form))
         never_store(resp)

@@ -236,7 +236,8 @@ def delete_where(collection: Collection, field: str, value: str) -> DeleteWhere:
     """Remove all documents, also kept ones, whose declared field has this value; answers how many.
 
     A write of several of these is all or nothing, as any: a backend without transactions must be able to repeat it,
-    and thus removes what names the others (spent codes and refresh tokens) last.
+    and thus removes what names the others (spent codes and refresh tokens) last. It looks again until nothing is left:
+    what others insert meanwhile, before they find that what they spend is gone, must go too.
     """
     return DeleteWhere(collection, field, value)
 
@@ -331,6 +332,18 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
     finally:
         _request.seconds, _request.ends = before
+
+
+@contextmanager
+def time_not_counted() -> Iterator[None]:
+    """Around a wait for something else than a store: it is not taken from the deadline of the request."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        ends = getattr(_request, "ends", None)
+        if ends is not None:
+            _request.ends = ends + time.monotonic() - began
 
 
 def time_left(timeout: float) -> float:

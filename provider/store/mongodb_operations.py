@@ -245,6 +245,10 @@ class RemovalByField(Step):
     """Several in a row end what belongs together, and may be cut off in the middle. So at first nothing of it can be
     used any more, and then it goes, the first at last: what names the others is there until they are gone, and whoever
     presents it again has the rest removed.
+
+    The server removes what it finds, one after the other, and need not find what is inserted meanwhile. Whatever hangs
+    on a document was inserted before that could no longer be spent, at the latest before it was removed: so it is
+    looked again until nothing is left.
     """
 
     def __init__(self, operations: Sequence[tuple[Documents, DeleteWhere]], *, may_be_undone: bool) -> None:
@@ -262,8 +266,13 @@ class RemovalByField(Step):
         if self._wheres[:-1]:
             usable = {"$or": self._wheres[:-1], "redeemed_at": None}
             self._held.update_many(usable, {"$set": {"redeemed_at": now}})
-        counts: list[int | None] = [self._held.delete_many(where).deleted_count for where in reversed(self._wheres)]
-        return counts[::-1]
+        counts = self._delete()
+        while self._wheres[:-1] and self._held.find_one({"$or": self._wheres}, {"_id": 1}) is not None:
+            counts = [before + more for before, more in zip(counts, self._delete(), strict=True)]
+        return list(counts)
+
+    def _delete(self) -> list[int]:
+        return [self._held.delete_many(where).deleted_count for where in reversed(self._wheres)][::-1]
 
     def undo(self, refusal: WriteRefused | None) -> None:
         _bring_back(self._held, self._before, refusal)

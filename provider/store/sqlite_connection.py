@@ -25,6 +25,11 @@ _CAUSES: Final = {
 }
 """By the beginning of SQLite's own name of an error; the first that fits."""
 
+CACHE: Final = 16_000
+"""KiB of pages that a connection keeps. Each write goes through the upper levels of several indexes; of a million
+documents these are more than SQLite's own 2,000 KiB, and would be read again each time.
+"""
+
 _WAY_OUT: Final = "`creance store check` says how much, `creance store restore` puts a backup in its place"
 
 
@@ -65,6 +70,7 @@ def connect(path: Path, deadline: Deadline) -> Connection:
     try:
         connection.wait_at_most(deadline.left())
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE}")
     except BaseException:
         connection.close()
         raise

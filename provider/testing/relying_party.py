@@ -58,12 +58,14 @@ class _Forms(HTMLParser):
         attributes = dict(attrs)
         if tag == "form":
             self.forms.append((attributes.get("action") or "", {}))
+        elif attributes.get("type") in ("checkbox", "radio") and "checked" not in attributes:
+            return
         elif tag in ("input", "button") and self.forms and attributes.get("name"):
             self.forms[-1][1][str(attributes["name"])] = attributes.get("value") or ""
 
 
 def forms_of(page: str) -> list[tuple[str, dict[str, str]]]:
-    """The forms of a page: each its action and its fields."""
+    """The forms of a page: each its action and its fields; boxes that are not ticked are none."""
     return _Forms(page).forms
 
 
@@ -94,9 +96,9 @@ class Browser:
 
     def log_in(self, page: requests.Response, username: str, password: str | None = None) -> requests.Response:
         """Fill in the login form of a page and go on from there."""
-        forms = forms_of(page.text)
+        forms = [form for form in forms_of(page.text) if "password" in form[1]]
         if not forms:
-            raise AssertionError(f"no form on the page ({page.status_code}): {page.text[:500]}")
+            raise AssertionError(f"no login form on the page ({page.status_code}): {page.text[:500]}")
         action, fields = forms[0]
         fields |= {"username": username, "password": password or DEMO_PASSWORDS.get(username, "")}
         return self.follow(self.post(urljoin(page.url, action), fields))

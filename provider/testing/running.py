@@ -15,13 +15,27 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import requests
 
 from .relying_party import Browser, RelyingParty
 
-DEMO_SECRETS = {"app": "app-secret", "app-post": "app-post-secret", "service": "service-secret"}
+DEMO_SECRETS = {
+    "app": "app-secret",
+    "app-post": "app-post-secret",
+    "partner": "partner-secret",
+    "service": "service-secret",
+}
+_OTHER_REDIRECT_URIS = {"spa": "http://localhost:8402/callback", "partner": "http://localhost:8403/callback"}
+WIDE_LIMITS = {
+    "CREANCE_LIMITS__FAILED_LOGINS_PER_ACCOUNT": "1000000",
+    "CREANCE_LIMITS__FAILED_LOGINS_PER_ACCOUNT_A_DAY": "1000000",
+    "CREANCE_LIMITS__FAILED_LOGINS_PER_NETWORK": "1000000",
+    "CREANCE_LIMITS__FAILED_CLIENT_AUTHENTICATIONS": "1000000000",
+    "CREANCE_LIMITS__TOKEN_REQUESTS": "1000000000",
+}
+"""Tests come from one address, and fail on purpose. A test of limits gives its own as `environment`."""
 _START_TIMEOUT = 30.0
 
 
@@ -39,9 +53,27 @@ def free_port() -> int:
             return port
 
 
-def demo_configuration(issuer: str, bind: str) -> str:
-    """The demonstration's configuration file, for another issuer and address."""
+class DemoStores:
+    """Where demonstrations keep their data: each in a file of its folder."""
+
+    URI: ClassVar = "sqlite:var/creance.db"
+
+    def new_uri(self) -> str:
+        """The URI of a store for one demonstration."""
+        return self.URI
+
+    def give_secret(self, folder: Path) -> None:
+        """Put the secret that seals the keys into a demonstration's folder, where it does not make one itself."""
+
+
+demo_stores = DemoStores()
+"""A conftest may put others in its place, so that the same tests run on another backend."""
+
+
+def demo_configuration(issuer: str, bind: str, store_uri: str | None = None) -> str:
+    """The demonstration's configuration file, for another issuer and address, and with a store of its own."""
     text = (files("creance.config") / "embedded.toml").read_text("utf-8")
+    text = text.replace(DemoStores.URI, store_uri or demo_stores.new_uri())
     text = re.sub(r'(?m)^issuer = ".*"$', f'issuer = "{issuer}"', text)
     return re.sub(r'(?m)^bind = ".*?"', f'bind = "{bind}"', text)
 
@@ -67,13 +99,14 @@ class RunningProvider:
         self.port = port or free_port()
         self.issuer = f"http://localhost:{self.port}{path}"
         self.folder = folder
-        self.environment = dict(environment or {})
+        self.environment = {**WIDE_LIMITS, **(environment or {})}
         bind = f"127.0.0.1:{self.port}"
         if configuration is None:
             text = demo_configuration(self.issuer, bind)
         else:
             text = configuration.replace("ISSUER", self.issuer).replace("BIND", bind)
         folder.mkdir(parents=True, exist_ok=True)
+        demo_stores.give_secret(folder)
         self.configuration = folder / "creance.toml"
         self.configuration.write_text(f"{text}\n{extra}\n", "utf-8")
         self.log_file = folder / "log.jsonl"
@@ -154,6 +187,6 @@ class RunningProvider:
         named.setdefault("secret", DEMO_SECRETS.get(client_id))
         if client_id == "app-post":
             named.setdefault("method", "client_secret_post")
-        if client_id == "spa":
-            named.setdefault("redirect_uri", "http://localhost:8402/callback")
+        if client_id in _OTHER_REDIRECT_URIS:
+            named.setdefault("redirect_uri", _OTHER_REDIRECT_URIS[client_id])
         return RelyingParty(self.issuer, client_id, **named)

@@ -6,9 +6,8 @@ import base64
 import json
 import re
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
@@ -23,6 +22,8 @@ from creance.provider import create_app
 from creance.provider.testing import Browser, RunningProvider
 from falcon.testing import create_environ
 from requests.adapters import HTTPAdapter
+
+from ..stored_documents import stored_documents
 
 CALLBACKS = ("http://localhost:8401/callback", "http://localhost:8402/callback")
 """All that is registered with the demonstration."""
@@ -116,7 +117,7 @@ class Hostile:
             assert response.headers.get("Cache-Control") == "no-store" or response.status_code in (200, 404, 405, 400)
             return response.status_code, response.json().get("error"), "json"
         if kind == "text/html":
-            shown = re.search(r"<code>([^<]*)</code>, request <code>[0-9a-f]{32}</code>", response.text)
+            shown = re.search(r"(?s)<dd><code>([^<]*)</code></dd>.*<code>[0-9a-f]{32}</code>", response.text)
             return response.status_code, shown[1] if shown else None, "page"
         return response.status_code, None, "nothing"
 
@@ -128,15 +129,9 @@ class Hostile:
         assert urlsplit(location)[:2] == urlsplit(self.op.issuer)[:2], location
         return None, before.removeprefix(self.op.issuer)
 
-    def documents(self) -> set[tuple[Any, ...]]:
-        """All that the store holds: table, key and version of each document."""
-        with closing(sqlite3.connect(f"file:{self.op.folder}/var/creance.db?mode=ro", uri=True)) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'c_%'")
-            return {
-                (table, *row)
-                for (table,) in tables.fetchall()
-                for row in connection.execute(f'SELECT key, version FROM "{table}"')
-            }
+    def documents(self) -> set[tuple[str, str, int]]:
+        """All that the store holds but counters: collection, key and version of each document."""
+        return {each for each in stored_documents(self.op.configuration) if each[0] != "attempt_counters"}
 
     def worker(self) -> int:
         """The process id of the one worker."""

@@ -132,7 +132,7 @@ def test_there_is_nothing_at_any_other_path(hostile: Any, path: str) -> None:
     assert b"evil" not in said.lower()
     said = hostile.raw(b"GET " + path.encode() + HEAD + b"Accept: text/html\r\n\r\n")
     assert status(said) == 404
-    assert b"there is nothing at this address</p>" in said
+    assert b"there is nothing at this address</dd>" in said
     assert hostile.op.log_lines()[-1]["path"] == "unknown"
 
 
@@ -318,8 +318,8 @@ def _cookie_names(hostile: Any) -> list[str]:
 def test_a_session_cookie_of_ones_own_making_is_none(hostile: Any) -> None:
     """DESIGN, The store: session ids are kept as hashes; the hash is not an id."""
     name = _cookie_names(hostile)[1]
-    for table, key, _ in hostile.documents():
-        if table == "c_sessions":
+    for collection, key, _ in hostile.documents():
+        if collection == "sessions":
             answer = hostile.get("/auth/session", headers={"Cookie": f"{name}={key}"})
             assert hostile.verdict(answer) == (401, "login_required", "json")
 

@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from creance.provider import ConfigurationError, InvalidRequest, OAuthError, Parameters, create_app, read_settings
 from creance.provider.commands.assignment import assignments
 from creance.provider.endpoints.reading import Reader, UnsupportedMediaType
+from creance.provider.networks import read_address
 from creance.provider.registration import ClientSettings
 from creance.provider.settings import HTTPSettings
 from creance.provider.store.sqlite_file import path_of
@@ -248,8 +250,9 @@ def test_an_address_is_believed_as_far_as_the_proxies_are_ours(forwarded: list[s
     environ |= {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": header}
     told = reader(trusted_proxies=["10.0.0.0/8", "127.0.0.1/32"]).remote_address(falcon.Request(environ))
     ours = re.compile(r"10(\.\d{1,3}){3}|127\.0\.0\.1")
-    chain = [*(part.strip() for part in header.split(",") if part.strip()), peer]
-    expected = next((place for place in reversed(chain) if not ours.fullmatch(place)), chain[0])
+    hops = [peer, *(part.strip() for part in reversed(header.split(",")) if part.strip())]
+    known = [str(address) for address in takewhile(lambda address: address is not None, map(read_address, hops))]
+    expected = next((address for address in known if not ours.fullmatch(address)), known[-1] if known else peer)
     assert told == expected
 
 

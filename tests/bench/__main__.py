@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -16,11 +15,13 @@ from .log_line import measure_log_line
 from .measuring import Measurement, Round, measure, summary
 from .options import Options, bench_options, make_options
 from .population import populate
+from .progress import say
 from .report import Report
 from .rows import Row
 from .server import Server
 from .signature import SignatureClock
 from .startup import Figure, first_start, memory, start
+from .workers import measure_workers
 from .world import World
 
 
@@ -86,11 +87,6 @@ class Bench:
         return max(4, round(self.options.count * row.share))
 
 
-def say(text: str) -> None:
-    """Progress; not a part of the report."""
-    print(f"… {text}", file=sys.stderr, flush=True)
-
-
 @click.command()
 @bench_options
 @click.option("--json", "path", type=Path, default=Path("build/bench.json"), help="Where the report goes as JSON.")
@@ -107,6 +103,9 @@ def main(path: Path, growth: int, **named: Any) -> None:
     try:
         if growth:
             measure_growth(options, growth)
+            return
+        if len(options.workers) > 1:
+            measure_workers(options)
             return
         report = Bench(options).run()
     except WrongAnswer as error:

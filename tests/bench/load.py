@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 Address = tuple[str, int]
 Captured = tuple[str, ...]
@@ -58,6 +58,30 @@ class Outcome:
     """Seconds, from the first byte sent to the last one received."""
     captured: list[Captured]
     """The group of each pattern."""
+
+
+class Sending(Protocol):
+    """Whatever sends requests and checks their answers."""
+
+    @property
+    def process(self) -> int:
+        """The id of the process that it runs in."""
+
+    def run(self, work: Work) -> Outcome:
+        """Send all requests. Raises WrongAnswer."""
+
+
+def captured(work: Work, request: Request, answer: bytes) -> Captured:
+    """What is wanted of an answer. Raises WrongAnswer where it is not what it must be."""
+    found = [re.search(pattern, answer) for pattern in work.patterns]
+    right = answer.startswith(b"HTTP/1.1 %d " % work.status) and request.proof in answer and None not in found
+    if not right:
+        line = request.message.partition(b"\r\n")[0][:100]
+        raise WrongAnswer(
+            f"{line!r} wants status {work.status}, {request.proof!r} and {list(work.patterns)}:\n"
+            + answer[:1500].decode("utf-8", "replace")
+        )
+    return tuple(match[1].decode() for match in found if match)
 
 
 class Load:
@@ -121,8 +145,6 @@ class _Line:
 class _Sender:
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._patterns = [re.compile(pattern) for pattern in work.patterns]
-        self._status_line = b"HTTP/1.1 %d " % work.status
         self._latencies = [0.0] * len(work.requests)
         self._captured: list[Captured] = [()] * len(work.requests)
         self._next = 0
@@ -187,19 +209,8 @@ class _Sender:
         """Check the answer, and note what is wanted of it."""
         self._latencies[line.index] = time.perf_counter() - line.sent_at
         answer = bytes(line.received)
-        found = [pattern.search(answer) for pattern in self._patterns]
-        proof = self._work.requests[line.index].proof
-        if (
-            not answer.startswith(self._status_line)
-            or len(answer) != line.expected
-            or proof not in answer
-            or None in found
-        ):
-            request = self._work.requests[line.index].message.partition(b"\r\n")[0][:100]
-            raise WrongAnswer(
-                f"{request!r} wants status {self._work.status}, {proof!r} and {list(self._work.patterns)}:\n"
-                + answer[:1500].decode("utf-8", "replace")
-            )
-        self._captured[line.index] = tuple(match[1].decode() for match in found if match)
+        if len(answer) != line.expected:
+            raise WrongAnswer(f"more than one answer: {answer[line.expected :][:200]!r}")
+        self._captured[line.index] = captured(self._work, self._work.requests[line.index], answer)
         line.received.clear()
         line.expected = 0

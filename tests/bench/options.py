@@ -16,6 +16,7 @@ LOG_LINE = "log-line"
 """The row of a kind of its own."""
 
 _ROUNDS = 3
+_MOST_WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Options:
     """How often the start is measured; 0 leaves it out."""
     environment: dict[str, str]
     """Settings of the server, as variables."""
-    workers: int
+    workers: tuple[int, ...]
     store: str
 
 
@@ -48,7 +49,11 @@ def bench_options(command: F) -> F:
                 help="quick: 10 of each only, and fewer requests; within a minute.",
             ),
             click.option(
-                "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, help="Workers that serve."
+                "--workers",
+                envvar="WORKERS",
+                metavar="N,…",
+                default="1",
+                help="Workers that serve; of several numbers each is measured, in turns, and nothing else.",
             ),
             click.option(
                 "--store",
@@ -84,13 +89,14 @@ def bench_options(command: F) -> F:
     return command
 
 
-def make_options(*, bench: str, workers: int, store: str, rows: str, count: int | None, populations: str) -> Options:
+def make_options(*, bench: str, workers: str, store: str, rows: str, count: int | None, populations: str) -> Options:
     """The options as they are meant. Raises click.BadParameter."""
     quick = bench == "quick"
-    environment = {"CREANCE_HTTP__WORKERS": str(workers)}
+    numbers = _workers(workers)
+    environment = {"CREANCE_HTTP__WORKERS": str(numbers[0])}
     if store:
         environment["CREANCE_STORE__URI"] = store
-    names = _listed(rows)
+    names = listed(rows)
     return Options(
         populations=_populations(populations) or ((10,) if quick else (10, 100_000)),
         rows=tuple(named_rows([name for name in names if name != LOG_LINE])) if names else tuple(ROWS),
@@ -99,7 +105,7 @@ def make_options(*, bench: str, workers: int, store: str, rows: str, count: int 
         rounds=_ROUNDS,
         starts=0 if names else 3 if quick else 10,
         environment=environment,
-        workers=workers,
+        workers=numbers,
         store=store,
     )
 
@@ -112,15 +118,27 @@ def named_rows(names: Sequence[str]) -> list[type[Row]]:
     return [row for row in ROWS if row.name in names]
 
 
+def _workers(text: str) -> tuple[int, ...]:
+    numbers = _numbers("workers", text)
+    if not numbers or not all(0 < number <= _MOST_WORKERS for number in numbers):
+        raise click.BadParameter(f"there are 1 to {_MOST_WORKERS} workers")
+    return numbers
+
+
 def _populations(text: str) -> tuple[int, ...]:
-    try:
-        populations = tuple(int(word.replace("_", "")) for word in _listed(text))
-    except ValueError:
-        raise click.BadParameter("populations are numbers, as 10,100000") from None
+    populations = _numbers("populations", text)
     if any(population < 4 for population in populations):
         raise click.BadParameter("4 is the least population: one of each kind of client")
     return populations
 
 
-def _listed(text: str) -> list[str]:
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word.replace("_", "")) for word in listed(text))
+    except ValueError:
+        raise click.BadParameter(f"{name} are numbers, as 1,2,4") from None
+
+
+def listed(text: str) -> list[str]:
+    """Names with commas between them."""
     return [word.strip() for word in text.split(",") if word.strip()]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from creance.provider import Authenticated, Grant, OpenIDProvider, Parameters, User
+from creance.provider import Authenticated, Consented, Grant, OpenIDProvider, Parameters, User
 from creance.provider.registration import ClientSettings
 from creance.provider.store import Operation, Store
 
@@ -91,7 +91,7 @@ class _Batches:
 
 def populate(configuration: Path, size: int, environment: Mapping[str, str]) -> Population:
     """Fill the store of a configuration, over which the environment is; its provider must not be running."""
-    with _variables(environment):
+    with variables(environment):
         provider: Any = OpenIDProvider.from_config(configuration)
     provider.prepare()
     provider.start()
@@ -110,7 +110,7 @@ def populate(configuration: Path, size: int, environment: Mapping[str, str]) -> 
         for number, user in enumerate(users):
             _add_grant(provider, population, number, user, batches)
         for user in users:  # last, so that they are young
-            population.session_ids.append(provider.plugins.plugins["sessions"].sessions.begin(user, ("pwd",)))
+            population.session_ids.append(provider.plugins.plugins["sessions"].logins.sessions.begin(user, ("pwd",)))
         batches.flush()
     finally:
         gc.enable()
@@ -120,7 +120,7 @@ def populate(configuration: Path, size: int, environment: Mapping[str, str]) -> 
 
 
 @contextmanager
-def _variables(environment: Mapping[str, str]) -> Iterator[None]:
+def variables(environment: Mapping[str, str]) -> Iterator[None]:
     """Settings as variables of this process too."""
     before = dict(os.environ)
     os.environ.update(environment)
@@ -192,7 +192,7 @@ def _add_grant(provider: Any, population: Population, number: int, user: User, b
     authorization, tokens, now = provider.authorization, provider.tokens, time.time()
     request = authorization.read(*authorization.prove(Parameters(asked)), now)
     authenticated = Authenticated(user.username, now, ("pwd",), None, f"session-{number:012}")
-    code = authorization.grant(request, authenticated, user, request.scope)
+    code = authorization.grant(request, authenticated, user, Consented(request.scope))
     grant = Grant.from_dict(batches.last_value["grant"])
     access, refresh = tokens.new_access_token(grant, grant.scope), tokens.new_refresh_token(grant)
     spent = tokens.redeem_code(code, keep_until=tokens.last_refresh_token_ends(grant))

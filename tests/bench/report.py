@@ -67,7 +67,7 @@ class Report:
             "machine": machine(),
             "S_ms": self.signature * 1000,
             "others_cores": self.others,
-            "workers": self.options.workers,
+            "workers": self.options.workers[0],
             "store": self.options.store.partition(":")[0] or "sqlite",
             "fill_seconds": self.filled,
             "rows": [*rows, *(asdict(figure) for figure in self.figures)],
@@ -81,7 +81,7 @@ class Report:
     def _about(self) -> Iterator[str]:
         yield f"Creance {measured_commit()}, Python {platform.python_version()}, {machine()}"
         yield (
-            f"{self.options.workers} worker(s), store {self.options.store.partition(':')[0] or 'sqlite'}, "
+            f"{self.options.workers[0]} worker(s), store {self.options.store.partition(':')[0] or 'sqlite'}, "
             f"S = {self.signature * 1000:.4f} ms (one RSA-2048 signature by OpenSSL)"
         )
         yield from others_took(self.others)

@@ -9,29 +9,33 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from creance.provider.sealing import new_secret
+from creance.provider.settings import Settings
 from creance.provider.testing import RunningProvider
 
 from .load import Address
 from .processes import cpu_seconds, family, resident
 
 DISCOVERY = "/.well-known/openid-configuration"
-_STORE = "CREANCE_STORE__URI"
+STORE = "CREANCE_STORE__URI"
 _START_TIMEOUT = 60.0
+_UNLIMITED = {"CREANCE_LIMITS__TOKEN_REQUESTS": "1000000000"} if "limits" in Settings.model_fields else {}
+"""Counted as ever, and never reached. Commits that know no limits are measured too."""
 
 
 class Server(RunningProvider):
     """A provider of the demonstration, in a folder of its own."""
 
     def __init__(self, folder: Path, *, log_requests: bool = False, environment: Mapping[str, str]) -> None:
-        super().__init__(folder, environment={**environment, "CREANCE_LOG__REQUESTS": str(log_requests).lower()})
-        if _STORE in self.environment:
+        logging = {"CREANCE_LOG__REQUESTS": str(log_requests).lower()}
+        super().__init__(folder, environment={**_UNLIMITED, **environment, **logging})
+        if STORE in self.environment:
             self._use_a_store_of_its_own()
         self.start_seconds = 0.0
         """From the start of the process to the first answer of discovery."""
 
     def _use_a_store_of_its_own(self) -> None:
         """In a URI with `{}` that is a name that nobody else has. A store of many machines wants a secret from us."""
-        self.environment[_STORE] = self.environment[_STORE].replace("{}", secrets.token_hex(4))
+        self.environment[STORE] = self.environment[STORE].replace("{}", secrets.token_hex(4))
         secret = self.folder / "var" / "secret"
         secret.parent.mkdir(exist_ok=True)
         secret.write_text(new_secret() + "\n")

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-from .load import Load
+from .load import Sending
 from .messages import Messages, basic
 from .population import Population, Registered
 from .server import Server
@@ -62,8 +62,10 @@ class World:
     """A server with a population, and a load in front of it. The stocks are what one row leaves for another."""
 
     server: Server
-    load: Load
+    load: Sending
     population: Population
+    connections: int = 1
+    """How many times as many connections there are as a row has of its own."""
     codes: dict[str, deque[Code]] = field(default_factory=lambda: defaultdict(deque))
     tokens: dict[str, deque[Tokens]] = field(default_factory=lambda: defaultdict(deque))
     visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=10_000))

@@ -54,6 +54,7 @@ def test_it_runs_as_nobody_special(dockerfile: Dockerfile) -> None:
     assert f"--uid {user.partition(':')[0]} " in dockerfile.in_image("RUN")
 
 
+@pytest.mark.default_store("is about a file in the volume")
 def test_what_it_starts_serves_and_says_so(container: Container) -> None:
     """Issue 5, Deployments: non-root, read-only root file system, health check by the program's own command.
 

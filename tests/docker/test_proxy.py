@@ -167,11 +167,13 @@ def deployment(tmp_path: Path) -> Iterator[tuple[Nginx, list[RunningProvider]]]:
     folder = tmp_path / "proxy"
     folder.mkdir()
     one = RunningProvider(tmp_path / "one")
-    two = RunningProvider(tmp_path / "two", environment={"CREANCE_STORE__URI": f"sqlite:{tmp_path}/one/var/creance.db"})
+    two = RunningProvider(tmp_path / "two")
+    store = tomllib.loads(one.configuration.read_text("utf-8"))["store"]["uri"]
     nginx = Nginx(folder, [one.port, two.port])
     for provider in (one, two):
         provider.environment |= {
             "CREANCE_ISSUER": f"http://localhost:{nginx.port}",
+            "CREANCE_STORE__URI": store.replace("sqlite:", f"sqlite:{one.folder}/"),
             "CREANCE_HTTP__TRUSTED_PROXIES": '["127.0.0.1/32"]',
             "CREANCE_KEYS__SECRET_FILE": f"{tmp_path}/one/var/secret",
         }

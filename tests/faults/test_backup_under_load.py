@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from creance.provider.testing import Answer, AuthorizationAnswer, RunningProvider
 
+pytestmark = pytest.mark.default_store("backs up a file")
+
 ENVIRONMENT = {"CREANCE_HTTP__WORKERS": "2", "CREANCE_LIFETIMES__AUTHORIZATION_CODE": "600"}
 
 

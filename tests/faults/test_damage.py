@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from creance.provider.testing import RunningProvider
 
+pytestmark = pytest.mark.default_store("damages a file")
+
 WAY_OUT = "`creance store check` says how much, `creance store restore` puts a backup in its place"
 PAGE = 4096
 

@@ -9,6 +9,10 @@ import time
 from contextlib import closing
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.default_store("puts a file in the place of another")
+
 
 def creance(scene: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "creance.provider.commands", "--config", str(scene.op.configuration), *arguments]

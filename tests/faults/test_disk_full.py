@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from creance.provider.testing import RunningProvider
 
+pytestmark = pytest.mark.default_store("fills the disk that a file is on")
+
 SIZE = 4_000_000
 FULL = "cannot grow: the disk is full (SQLITE_FULL)"
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.default_store("locks, moves and fills a file; test_mongodb_over_http has a server's")
+
 NOTHING_READ = ["gone", "replaced"]
 NOTHING_WRITTEN = ["locked", "full", *NOTHING_READ]
 CAUSES = {

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -287,6 +288,6 @@ def test_what_was_answered_is_true_after_a_kill(
         load.check(grace=grace > 0)
     assert sum(load.heard) > 2 * kills
     assert load.unheard > 0, "nobody was disturbed"
-    with closing(sqlite3.connect(op.folder / "var" / "creance.db")) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    checked = [sys.executable, "-m", "creance.provider.commands", "--config", str(op.configuration), "store", "check"]
+    assert subprocess.run(checked, stdout=subprocess.DEVNULL, check=False).returncode == 0
     assert [line for line in op.log_lines() if line["event"] == "defect" or line.get("status", 0) >= 500] == []

@@ -15,7 +15,10 @@ import pytest
 import requests
 from creance.provider.testing import RunningProvider
 
-pytestmark = pytest.mark.usefixtures("without_privileges")
+pytestmark = [
+    pytest.mark.default_store("is about the permissions of a file"),
+    pytest.mark.usefixtures("without_privileges"),
+]
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.default_store("locks and fills a file; test_mongodb_over_http has a server's")
+
 CAUSES = {
     "locked": "is locked by another process (SQLITE_BUSY)",
     "full": "cannot be read or written (SQLITE_IOERR_WRITE)",

@@ -18,6 +18,8 @@ import pytest
 from creance.provider.store import Collection, StoreUnavailable, insert
 from creance.provider.store.sqlite import SQLiteStore
 
+pytestmark = pytest.mark.default_store("is about the SQLite backend itself")
+
 TOKENS = Collection("tokens", indexes=("user",))
 OTHER_PROCESS = Path(__file__).parents[1] / "provider" / "store" / "other_process.py"
 

@@ -10,6 +10,8 @@ from oic.oic import Client
 from oic.oic.message import AccessTokenResponse, AuthorizationResponse, RegistrationResponse
 from oic.utils.authn.client import CLIENT_AUTHN_METHOD
 
+from ..consent_form import ConsentForm
+
 REDIRECT_URI = "http://localhost:8401/callback"
 
 
@@ -43,7 +45,8 @@ def test_oic_completes_the_code_flow(op: RunningProvider) -> None:
     )
     browser = op.browser()
     page = browser.follow(browser.get(request.request(client.authorization_endpoint)))
-    answer = browser.log_in(page, "alice").headers["Location"]
+    asked = ConsentForm(browser.log_in(page, "alice"))
+    answer = asked.press(browser).headers["Location"]
 
     response = client.parse_response(AuthorizationResponse, info=urlsplit(answer).query, sformat="urlencoded")
     assert response["state"] == state

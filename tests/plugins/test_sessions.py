@@ -2,118 +2,22 @@
 
 import dataclasses
 import re
-import socketserver
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
-import requests
 from creance.plugins.sessions import Sessions, session_store
-from creance.provider.endpoints import origin_of
 from creance.plugins.sessions.session_store import SESSIONS, Session, SessionStore
-from creance.provider import ConfigurationError, Event, OpenIDProvider, User, create_app, read_settings
+from creance.provider import ConfigurationError, OpenIDProvider, User, read_settings
+from creance.provider.endpoints import origin_of
 from creance.provider.store import Conflict, Operation, Store, StoreUnavailable, bearer_key, make_store, replace
 from creance.provider.testing.relying_party import forms_of
-from creance.provider.testing.running import free_port
+
+from .served import CONFIGURATION, REQUEST, Served, serving
 
 ALICE = User("alice", "alices-subject", {})
-
-CONFIGURATION = """
-issuer = "ISSUER"
-[log]
-requests = false
-[store]
-uri = "sqlite:creance.db"
-[keys]
-secret_file = "secret"
-[[clients]]
-client_id = "app"
-client_secret = "app-secret"
-redirect_uris = ["https://app.example.org/callback"]
-[clients.plugins.pkce]
-required = false
-[[users]]
-username = "alice"
-password = "wonderland"
-[[users]]
-username = "bob"
-password = "builder"
-[plugins.sessions]
-"""
-REQUEST = {
-    "client_id": "app",
-    "redirect_uri": "https://app.example.org/callback",
-    "response_type": "code",
-    "scope": "openid",
-    "nonce": "n",
-}
-
-
-class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-class Served:
-    """A provider in this process behind a real socket. Cookies are kept by name: the tests look at their attributes."""
-
-    def __init__(self, provider: OpenIDProvider, port: int) -> None:
-        self.provider = provider
-        self.plugin = provider.plugins.plugins["sessions"]
-        self.base = f"http://127.0.0.1:{port}"
-        self.cookies: dict[str, str] = {}
-        self.events: list[Event] = []
-
-    def send(self, method: str, url: str, **options: Any) -> requests.Response:
-        url = url.replace(self.provider.settings.issuer, "")
-        response = requests.request(
-            method, self.base + url, cookies=self.cookies, allow_redirects=False, timeout=30, **options
-        )
-        for cookie in response.cookies:
-            self.cookies[cookie.name] = str(cookie.value)
-        return response
-
-    def get(self, url: str, **parameters: str) -> requests.Response:
-        return self.send("GET", url, params=parameters)
-
-    def log_in(
-        self, username: str = "alice", password: str = "wonderland", url: str = "/auth/login"
-    ) -> requests.Response:
-        page = self.get(url)
-        _, fields = forms_of(page.text)[0]
-        return self.send("POST", "/auth/login", data=fields | {"username": username, "password": password})
-
-    @property
-    def session_id(self) -> str:
-        return next(value for name, value in self.cookies.items() if name.endswith("_session"))
-
-    def documents(self) -> list[dict[str, Any]]:
-        return [document.value for document in self.provider.store.page(SESSIONS)]
-
-
-@contextmanager
-def serving(folder: Path, issuer: str, extra: str = "") -> Iterator[Served]:
-    path = folder / "creance.toml"
-    port = free_port()
-    path.write_text(CONFIGURATION.replace("ISSUER", issuer) + extra)
-    OpenIDProvider.from_config(path).prepare()
-    provider = OpenIDProvider.from_config(path)
-    with make_server("127.0.0.1", port, create_app(provider), _Server, _Quiet) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        try:
-            yield Served(provider, port)
-        finally:
-            server.shutdown()
-            provider.stop()
 
 
 @pytest.fixture
@@ -250,7 +154,7 @@ def test_a_use_that_comes_second_is_no_error(store: Store, clock: Clock) -> None
     assert read(sessions, session_id).last_seen == clock.now - 1
     clock.now += 61
     session = read(sessions, session_id)
-    sessions.end(session)
+    store.write([sessions.ending(session.sid)])
     sessions.touch(session)
     assert sessions.read(session_id) is None
     with pytest.raises(Conflict):
@@ -290,7 +194,11 @@ def test_cookies_on_https_exactly(served: Served) -> None:
     gone = served.send("POST", "/auth/logout", data=form).headers["Set-Cookie"]
     name = r"__Host-creance_[0-9a-f]{8}_"
     assert re.fullmatch(name + r"visit=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax; Secure", visit)
-    assert re.fullmatch(name + r"session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax; Secure", done)
+    device, _, session = done.partition(", ")
+    assert re.fullmatch(
+        name + r"device=\d+\.[\w-]{22}\.[\w-]{43}; HttpOnly; Max-Age=31536000; Path=/; SameSite=Lax; Secure", device
+    )
+    assert re.fullmatch(name + r"session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax; Secure", session)
     assert re.fullmatch(
         name + r'session=""; expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Path=/; SameSite=Lax; Secure', gone
     )
@@ -419,14 +327,15 @@ def test_a_logout_that_failed_half_way_can_be_repeated(served: Served, monkeypat
     assert served.send("POST", "/auth/logout", data=form).status_code == 303
     assert served.documents() == []
     tokens = ["authorization_codes", "refresh_tokens", "access_tokens"]
-    assert calls[2:] == [tokens, ["sessions"], tokens]
+    assert calls[2:] == [tokens, ["remembered", "sessions"], tokens]
 
 
 def test_the_document_of_a_session(served: Served) -> None:
-    """What is kept is what the plugin says: no password, no address, nothing of the browser."""
+    """What is kept is what the plugin says: no password, no cookie."""
     served.log_in()
     (document,) = served.documents()
-    assert document.keys() == {"username", "subject", "sid", "auth_time", "amr", "created_at", "last_seen"}
+    login = {"username", "subject", "sid", "auth_time", "amr", "created_at", "last_seen"}
+    assert document.keys() == login | {"user_agent", "remote_address"}
     assert document["amr"] == ["pwd"]
     assert served.session_id not in repr(document)
 

@@ -25,6 +25,8 @@ from creance.provider import ClientSettings, OpenIDProvider
 from creance.provider.testing import Browser, RelyingParty, RunningProvider
 from creance.provider.testing.relying_party import forms_of
 
+pytestmark = pytest.mark.default_store("looks for secrets in a file")
+
 
 def marker(kind: str) -> str:
     """A secret that is nowhere else, and looks like what it is."""

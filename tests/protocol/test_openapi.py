@@ -8,14 +8,18 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from creance.provider.testing import RunningProvider
+from creance.provider.testing import Browser, RunningProvider, forms_of
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from ..consent_form import ConsentForm
+
 RunProvider = Callable[..., RunningProvider]
 
-FAULTS = {"408", "503"}
-"""What comes only where a client or the store is too slow: tests of faults are about these."""
+FAULTS = {"408", "429", "503"}
+"""What comes only where a client or the store is too slow, or somebody has tried too often: tests of faults and of
+limits are about these.
+"""
 
 APP, SERVICE = ("app", "app-secret"), ("service", "service-secret")
 LONG = "x" * 17000
@@ -43,6 +47,8 @@ def answers(op: RunningProvider) -> list[requests.Response]:
 
     log_in_well(op)(app, browser)
     log_in_badly(op)(app, browser)
+    decide(op, browser)
+    look_after_account(op, browser)
     for method, path, options in BADLY:
         body = {"data": iter([b"x=y"])} if options is CHUNKED else {}
         note(requests.request(method, op.url(path), allow_redirects=False, timeout=30, **options, **body))
@@ -51,7 +57,7 @@ def answers(op: RunningProvider) -> list[requests.Response]:
 
 def log_in_well(op: RunningProvider) -> Callable[..., None]:
     def run(app: Any, browser: Any) -> None:
-        for path in ("/", "/auth/style.css", "/health/live", "/health/ready", "/openapi.json", "/jwks"):
+        for path in ("/", "/auth/style.css", "/auth/logo", "/health/live", "/health/ready", "/openapi.json", "/jwks"):
             browser.get(path)
         for path in ("openid-configuration", "oauth-authorization-server"):
             browser.get(f"/.well-known/{path}")
@@ -93,7 +99,40 @@ def log_in_badly(op: RunningProvider) -> Callable[..., None]:
     return run
 
 
+def decide(op: RunningProvider, browser: Browser) -> None:
+    """On the consent page, which is opened once more by somebody who has logged out since."""
+    page = browser.log_in(op.client("partner", scope="email").begin(browser), "alice")
+    form = ConsentForm(page).untick("scope.email")
+    for decision in ("allow", "deny"):
+        form.press(browser, decision)
+    action, fields = forms_of(browser.get("/auth/logout").text)[0]
+    browser.post(action, fields)
+    browser.get(page.url)
+
+
+ACCOUNT_FORMS = {"sessions": {"end": "one", "sid": "unknown"}, "apps": {"client_id": "unknown"}, "password": {}}
+
+
+def look_after_account(op: RunningProvider, browser: Browser) -> None:
+    """On the account page, by who logs in for it, and with forms that are not from it."""
+    page = browser.log_in(browser.follow(browser.get("/account")), "alice")
+    browser.get("/account/password")
+    token = forms_of(page.text)[0][1]["csrf_token"]
+    for name, fields in ACCOUNT_FORMS.items():
+        browser.post(f"/account/{name}", {**fields, "csrf_token": token})
+        browser.post(f"/account/{name}", fields)
+    browser.http.cookies.clear()
+    browser.get("/account/password")
+    for name, fields in ACCOUNT_FORMS.items():
+        browser.post(f"/account/{name}", fields)
+
+
 BADLY: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/account?notice=a&notice=b", {}),
+    ("GET", f"/account?x={LONG}", {}),
+    *(("POST", f"/account/{name}", {"data": {"x": ["y", "z"]}}) for name in ACCOUNT_FORMS),
+    *(("POST", f"/account/{name}", {"data": {"x": LARGE}}) for name in ACCOUNT_FORMS),
+    *(("POST", f"/account/{name}", {"json": {}}) for name in ACCOUNT_FORMS),
     ("GET", "/authorize", {}),
     ("GET", f"/authorize?x={LONG}", {}),
     ("POST", "/authorize", {"data": {"client_id": ["a", "b"]}}),
@@ -103,6 +142,12 @@ BADLY: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", f"/auth/resume?request={LONG}", {}),
     ("GET", "/auth/login?request=x", {}),
     ("GET", f"/auth/login?request={LONG}", {}),
+    ("GET", "/auth/consent", {}),
+    ("GET", f"/auth/consent?request={LONG}", {}),
+    ("POST", "/auth/consent", {"data": {"decision": ["allow", "deny"]}}),
+    ("POST", "/auth/consent", {"data": {"decision": "allow"}}),
+    ("POST", "/auth/consent", {"data": {"x": LARGE}}),
+    ("POST", "/auth/consent", {"json": {}}),
     ("POST", "/auth/login", {"data": {"username": ["a", "b"]}}),
     ("POST", "/auth/login", {"data": {"username": "alice"}}),
     ("POST", "/auth/login", {"data": {"x": LARGE}}),
@@ -120,7 +165,17 @@ BADLY: list[tuple[str, str, dict[str, Any]]] = [
 CHUNKED = {"headers": {"Content-Type": "application/x-www-form-urlencoded", "Transfer-Encoding": "chunked"}}
 BADLY += [
     ("POST", endpoint, CHUNKED)
-    for endpoint in ("/authorize", "/auth/login", "/auth/logout", "/userinfo", "/token", "/introspect", "/revoke")
+    for endpoint in (
+        *(f"/account/{name}" for name in ACCOUNT_FORMS),
+        "/authorize",
+        "/auth/consent",
+        "/auth/login",
+        "/auth/logout",
+        "/userinfo",
+        "/token",
+        "/introspect",
+        "/revoke",
+    )
 ]
 for endpoint in ("/token", "/introspect", "/revoke"):
     BADLY += [
@@ -163,8 +218,14 @@ def test_every_endpoint_that_is_on_is_there(op: RunningProvider, document: dict[
         "/",
         "/.well-known/oauth-authorization-server",
         "/.well-known/openid-configuration",
+        "/account",
+        "/account/apps",
+        "/account/password",
+        "/account/sessions",
+        "/auth/consent",
         "/auth/login",
         "/auth/logout",
+        "/auth/logo",
         "/auth/resume",
         "/auth/session",
         "/auth/style.css",

@@ -18,6 +18,8 @@ from creance.provider.testing import forms_of
 from creance.provider.testing.running import demo_configuration
 from falcon.testing import Result, TestClient
 
+pytestmark = pytest.mark.default_store("counts on the SQLite backend; test_mongodb_round_trips counts on MongoDB")
+
 T = TypeVar("T")
 
 ISSUER = "http://localhost:8400"
@@ -33,6 +35,7 @@ APP = {
     "scope": "openid email offline_access",
     "always_issue_refresh_token": True,
 }
+THIRD_PARTY = APP | {"client_id": "stored-third-party", "first_party": False}
 SERVICE = {
     "client_id": "stored-service",
     "client_secret": "secret",
@@ -109,9 +112,9 @@ class Visitor:
             **more,
         )
 
-    def authorize(self, scope: str, **more: Any) -> Result:
+    def authorize(self, scope: str, client_id: object = APP["client_id"], **more: Any) -> Result:
         request = {
-            "client_id": APP["client_id"],
+            "client_id": client_id,
             "redirect_uri": REDIRECT_URI,
             "response_type": "code",
             "scope": scope,
@@ -152,7 +155,7 @@ def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     provider.store = store
     app = TestClient(create_app(provider))
     try:
-        for client in (APP, SERVICE):
+        for client in (APP, THIRD_PARTY, SERVICE):
             provider.clients.add(ClientSettings.model_validate(client))
         provider.users.create_user("carol", PASSWORD, {"email": "carol@example.org"})
         yield Visitor(app, store)
@@ -167,6 +170,19 @@ Ask = Callable[[], Result]
 
 def authorization(visitor: Visitor) -> Ask:
     return lambda: visitor.authorize("openid email", cookies=visitor.cookies)
+
+
+def authorization_of_a_third_party(visitor: Visitor) -> Ask:
+    def ask() -> Result:
+        return visitor.authorize("openid email", THIRD_PARTY["client_id"], cookies=visitor.cookies)
+
+    page = urlsplit((sent := ask()).headers["Location"])
+    if page.path == "/auth/consent":  # the first time
+        cookies = visitor.cookies | {name: cookie.value for name, cookie in sent.cookies.items()}
+        shown = visitor.app.simulate_get(page.path, query_string=page.query, cookies=cookies)
+        (_, fields), *_ = forms_of(shown.text)
+        visitor.post(page.path, fields | {"decision": "allow"}, cookies=cookies)
+    return ask
 
 
 def to_the_login_page(visitor: Visitor) -> Ask:
@@ -225,6 +241,7 @@ def document(path: str) -> Callable[[Visitor], Ask]:
 ROUND_TRIPS: dict[str, tuple[Callable[[Visitor], Ask], int, int]] = {
     # the request, the status of its answer, the round trips
     "authorization with a live session": (authorization, 303, 2),
+    "authorization that was consented to": (authorization_of_a_third_party, 303, 3),
     "authorization of nobody yet": (to_the_login_page, 303, 0),
     "login page": (login_page, 200, 0),
     "exchange": (exchange, 200, 3),

@@ -125,6 +125,7 @@ def op(tmp_path: Path) -> Iterator[RunningProvider]:
 # ----- What is said at the start -------------------------------------------------------------------------------------
 
 
+@pytest.mark.default_store("names a file")
 def test_the_first_log_line_says_what_runs(op: RunningProvider) -> None:
     first = json.loads(op.log_file.read_text().splitlines()[0])
     assert first["event"] == "start"
@@ -241,6 +242,7 @@ def test_a_second_start_keeps_the_data(op: RunningProvider) -> None:
 # ----- What is refused, in one line ----------------------------------------------------------------------------------
 
 
+@pytest.mark.default_store("the secret is not given")
 def test_a_port_that_another_creance_has_is_refused(op: RunningProvider, tmp_path: Path) -> None:
     other = RunningProvider(tmp_path / "other", port=op.port)
     assert f"127.0.0.1:{op.port} is in use" in refusal(creance("--config", other.configuration, "serve"))
@@ -364,6 +366,7 @@ def test_several_workers_that_are_killed_at_once_are_replaced(tmp_path: Path) ->
         eventually(lambda: answers(op))
 
 
+@pytest.mark.default_store("damages a file")
 def test_a_worker_that_cannot_start_is_tried_again_and_says_why(op: RunningProvider) -> None:
     eventually(lambda: "Ctrl+C" in op.log_file.read_text())  # the parent knows that it has served
     database = op.folder / "var" / "creance.db"
@@ -389,6 +392,7 @@ def test_workers_end_with_a_parent_that_is_killed(op: RunningProvider) -> None:
 # ----- The end -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.default_store("locks a file")
 def test_sigterm_finishes_what_was_begun_and_begins_nothing_new(op: RunningProvider) -> None:
     assert op.process is not None
     answer: list[requests.Response] = []
@@ -405,6 +409,7 @@ def test_sigterm_finishes_what_was_begun_and_begins_nothing_new(op: RunningProvi
     assert op.process.wait(DEADLINE) == 0
 
 
+@pytest.mark.default_store("locks a file")
 def test_what_is_not_finished_in_time_is_cut_off(tmp_path: Path) -> None:
     environment = {"CREANCE_STORE__TIMEOUT": "30", "CREANCE_HTTP__SHUTDOWN_TIMEOUT": "1"}
     with RunningProvider(tmp_path, environment=environment) as op, locked(tmp_path / "var" / "creance.db"):

@@ -253,7 +253,7 @@ def test_prompt_none_with_a_session_that_is_not_enough(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}, {"prompt": "consent login"}],
+    [{"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}],
     ids=str,
 )
 def test_a_fresh_login_is_asked_for_once(
@@ -321,8 +321,11 @@ def test_the_cookies_exactly(op: RunningProvider, app: RelyingParty, browser: Br
         r"creance_[0-9a-f]{8}_visit=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", first.headers["Set-Cookie"]
     )
     done = submit(browser, browser.get(first.headers["Location"]))
+    device, _, session = done.headers["Set-Cookie"].partition(", ")
+    assert re.fullmatch(r"creance_[0-9a-f]{8}_session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", session)
     assert re.fullmatch(
-        r"creance_[0-9a-f]{8}_session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", done.headers["Set-Cookie"]
+        r"creance_[0-9a-f]{8}_device=\d+\.[\w-]{22}\.[\w-]{43}; HttpOnly; Max-Age=31536000; Path=/; SameSite=Lax",
+        device,
     )
     assert session_cookie(browser) not in done.headers["Location"]
     gone = log_out(browser, op)

@@ -161,7 +161,7 @@ def test_prompt_none_shows_no_page(app: Any) -> None:
     assert "code" in told(app.answer(browser(), prompt="none"))
 
 
-@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "60"}, {"prompt": "select_account"}])
+@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "60"}])
 def test_a_login_that_is_too_old_does_not_count(app: Any, clock: Any, changes: dict[str, str]) -> None:
     """OpenID Connect Core 3.1.2.1; DESIGN: the provider holds a plugin's answer against it."""
     assert told(app.answer(browser(at=clock() - 61), **changes))["error"] == "login_required"
@@ -234,8 +234,8 @@ def test_consent_gives_a_part_of_what_was_asked(
     make_app: MakeApp, login_plugin: dict[str, Any], install_plugin: Callable[..., None]
 ) -> None:
     """DESIGN, Plugins: consent; never more than was asked, and never what the client is not registered for."""
-    install_plugin("consent", CONSENT)
-    app = make_app(plugins=login_plugin | {"consent": {}})
+    install_plugin("asks", CONSENT)
+    app = make_app(plugins=login_plugin | {"asks": {}})
     assert app.answer(browser()).location == "http://localhost:8400/auth/consent"
     assert told(app.answer(browser(), prompt="none"))["error"] == "consent_required"
     agreed = Browser({"user": "alice", "consent": "openid email admin"}, "127.0.0.1")

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from creance.provider import ClientSettings, OAuthError, Parameters, UnprovenRedirect
+from creance.provider import ClaimsRequest, ClientSettings, InvalidRequest, OAuthError, Parameters, UnprovenRedirect
 from creance.provider.authorization_request import (
     AuthorizationRequest,
-    check_claims,
     check_parameters,
     check_response_type,
+    one_subject,
     prove_redirect_uri,
+    read_acr_values,
     read_max_age,
     read_prompt,
     read_response_mode,
     read_scope,
 )
+from creance.provider.claims_request import read_claims_request
 from creance.provider.clients import Client
 from creance.provider.parameters import parse_parameters
 from creance.provider.scopes import split_scope
@@ -299,22 +301,23 @@ def test_a_client_has_a_default_max_age() -> None:
     assert read_max_age(Parameters(), CLIENT) is None
 
 
-@pytest.mark.parametrize(
-    "claims", ["{}", '{"userinfo": {"email": null}}', '{"id_token": {"auth_time": {"essential": true}}}', '{"x": {}}']
-)
-def test_claims_that_are_well_formed_are_ignored(claims: str) -> None:
-    """OpenID Connect Core 5.5: optional; the metadata says that it is not supported."""
-    check_claims(Parameters({"claims": claims}))
+def test_acr_values_come_from_three_places() -> None:
+    """OpenID Connect Core 3.1.2.1, 5.5.1.1, Registration 2: default_acr_values only where the request has none."""
+    client = make_client(default_acr_values=["low"])
+    demanded = read_claims_request('{"id_token": {"acr": {"values": ["high", "middle", 7]}}}')
+    assert read_acr_values(Parameters(), client, ClaimsRequest()) == ("low",)
+    assert read_acr_values(Parameters({"acr_values": "a b"}), client, ClaimsRequest()) == ("a", "b")
+    assert read_acr_values(Parameters({"acr_values": "middle"}), client, demanded) == ("high", "middle")
+    assert read_acr_values(Parameters(), CLIENT, ClaimsRequest()) == ()
 
 
-@pytest.mark.parametrize(
-    "claims", ["garbage", "[]", "null", "1", '"x"', '{"userinfo": 1}', '{"id_token": []}', "{", "[" * 16000, "9" * 5000]
-)
-def test_garbage_in_claims_is_invalid_request(claims: str) -> None:
-    """OpenID Connect Core 5.5; PYOP: DecodeError."""
-    with pytest.raises(OAuthError) as refusal:
-        check_claims(Parameters({"claims": claims}))
-    assert refusal.value.error == "invalid_request"
+def test_an_app_expects_one_person() -> None:
+    """OpenID Connect Core 3.1.2.1, 5.5.1: id_token_hint, or `sub` with a value; two that differ are a contradiction."""
+    demanding = read_claims_request('{"id_token": {"sub": {"value": "a"}}}')
+    assert one_subject(None, ClaimsRequest()) is None
+    assert one_subject("a", ClaimsRequest()) == one_subject(None, demanding) == one_subject("a", demanding) == "a"
+    with pytest.raises(InvalidRequest):
+        one_subject("b", demanding)
 
 
 @given(st.sampled_from(["prompt", "max_age", "claims", "response_mode", "response_type"]), ANY_TEXT.filter(bool))
@@ -324,7 +327,7 @@ def test_garbage_in_any_parameter_is_an_oauth_error(name: str, value: str) -> No
     for read in (
         read_prompt,
         lambda parameters: read_max_age(parameters, CLIENT),
-        check_claims,
+        lambda parameters: read_claims_request(parameters.get("claims")),
         lambda parameters: read_response_mode(parameters, ["query"]),
         lambda parameters: check_response_type(parameters, CLIENT),
         lambda parameters: check_parameters(parameters, longest=2048),
@@ -346,7 +349,7 @@ def test_garbage_in_any_parameter_is_an_oauth_error(name: str, value: str) -> No
         ("none", None, None),
         ("consent", None, None),
         ("login", None, 1000.0),
-        ("select_account", None, 1000.0),
+        ("select_account", None, None),
         ("login", 600, 1000.0),
         ("", 600, 400.0),
         ("", 0, 1000.0),

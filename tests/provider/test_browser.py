@@ -38,3 +38,15 @@ def test_a_browser_collects_the_cookies_that_it_is_to_be_given() -> None:
         ("b", "2", 60),
         ("a", "", 0),
     ]
+
+
+def test_a_browser_has_the_headers_and_the_peer_of_its_request() -> None:
+    """PEP 3333, RFC 9110 5.1: names in any case; the peer is who connected, whoever the client is said to be."""
+    browser = Browser(
+        {}, "192.0.2.1", environ={"HTTP_X_NAME": "value", "REMOTE_ADDR": "127.0.0.1", "REMOTE_USER": "alice"}
+    )
+    assert browser.headers["x-name"] == browser.headers["X-Name"] == "value"
+    assert list(browser.headers) == ["X-Name"]
+    assert (browser.peer_address, browser.remote_address) == ("127.0.0.1", "192.0.2.1")
+    assert "alice" not in repr(browser)
+    assert (Browser({}, "127.0.0.1").peer_address, dict(Browser({}, "127.0.0.1").headers)) == ("", {})

@@ -38,7 +38,7 @@ def test_a_hint_is_for_the_log_alone() -> None:
 def test_every_error_has_a_code_a_status_and_a_clause(kind: type[OAuthError]) -> None:
     """RFC 6749 4.1.2.1, 5.2."""
     assert kind.error.replace("_", "").isalpha()
-    assert kind.status in (400, 401, 403, 413, 500, 503)
+    assert kind.status in (400, 401, 403, 413, 429, 500, 503)
     assert kind.__doc__
     assert kind("x").to_dict()["error"] == kind.error
 

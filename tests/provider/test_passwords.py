@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +12,11 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from creance.provider import TemporarilyUnavailable
+from creance.provider import passwords as passwords_module
 from creance.provider.passwords import Passwords
 from creance.provider.registration import LONGEST_PASSWORD
+
+from ..polling import eventually
 
 
 @pytest.fixture(scope="module")
@@ -76,38 +81,95 @@ def test_an_unknown_user_takes_the_time_of_a_known_one(passwords: Passwords, kep
 
 def test_a_long_password_costs_nothing(passwords: Passwords, kept: str) -> None:
     """Issue 3, bad input: refused before it is hashed, and without a place for it."""
-    none_free = Passwords(places=1)
+    none_free = Passwords(places=1, waiting=0)
     assert none_free._places.acquire()
     assert not none_free.verify("w" * 60_000, kept)
 
 
+class Slow(PasswordHasher):
+    """Says how many hash at this moment, and goes on when it is told."""
+
+    def __init__(self, parties: int) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.entered = threading.Barrier(parties + 1)
+        self.leave = threading.Event()
+
+    def verify(self, *arguments: Any) -> Any:
+        if not self.leave.is_set():
+            self.entered.wait(10)
+            self.leave.wait(10)
+        return super().verify(*arguments)
+
+
+def slow(places: int, waiting: int) -> tuple[Passwords, Slow]:
+    passwords = Passwords(places, waiting)
+    hasher = Slow(places)
+    passwords._hasher = hasher
+    return passwords, hasher
+
+
 def test_when_all_places_are_taken_the_next_is_refused_at_once(kept: str) -> None:
-    """DESIGN, Performance: hashing takes memory and time, so only a few at once; tokens go on being issued."""
-    passwords = Passwords(places=2)
-    entered = threading.Barrier(3)
-    leave = threading.Event()
-
-    class Slow(PasswordHasher):
-        def verify(self, *arguments: Any) -> Any:
-            entered.wait(10)
-            leave.wait(10)
-            return super().verify(*arguments)
-
-    fast, passwords._hasher = passwords._hasher, Slow()
+    """Issue 6, attack limits: hashing takes memory and time, so only a few at once; tokens go on being issued."""
+    passwords, hasher = slow(places=2, waiting=0)
     with ThreadPoolExecutor(2) as pool:
         two = [pool.submit(passwords.verify, "wonderland", kept) for _ in range(2)]
-        entered.wait(10)
+        hasher.entered.wait(10)
         with pytest.raises(TemporarilyUnavailable, match="too many logins at the moment"):
             passwords.verify("wonderland", kept)
-        leave.set()
+        hasher.leave.set()
         assert [attempt.result() for attempt in two] == [True, True]
-    passwords._hasher = fast
     assert passwords.verify("wonderland", kept)
+
+
+def test_a_few_wait_their_turn(kept: str) -> None:
+    """Issue 6, attack limits: honest logins are not refused at the first collision; the waiting are bounded."""
+    passwords, hasher = slow(places=1, waiting=3)
+    with ThreadPoolExecutor(4) as pool:
+        four = [pool.submit(passwords.verify, "wonderland", kept) for _ in range(4)]
+        hasher.entered.wait(10)
+        eventually(lambda: passwords._threads._work_queue.qsize() == 3)
+        with pytest.raises(TemporarilyUnavailable):
+            passwords.verify("wonderland", kept)
+        hasher.leave.set()
+        assert [attempt.result() for attempt in four] == [True] * 4
+
+
+def test_who_waits_too_long_is_refused_and_not_hashed_for_nothing(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 6, attack limits: nobody waits without end, and what nobody waits for costs nothing."""
+    monkeypatch.setattr(passwords_module, "PATIENCE", 0.05)
+    passwords, hasher = slow(places=1, waiting=1)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(passwords.verify, "wonderland", kept)
+        hasher.entered.wait(10)
+        with pytest.raises(TemporarilyUnavailable):
+            passwords.verify("wonderland", kept)
+        hasher.leave.set()
+        assert first.result()
+    assert passwords._places.acquire(blocking=False)
+    assert passwords._places.acquire(blocking=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_hashing_lets_others_go_first(kept: str) -> None:
+    """Issue 6, attack limits: a thread that hashes has a lower priority than those that serve, which keep theirs."""
+    seen = []
+
+    class Watched(PasswordHasher):
+        def verify(self, *arguments: Any) -> Any:
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().verify(*arguments)
+
+    passwords = Passwords(places=2)
+    passwords._hasher = Watched()
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert passwords.verify("wonderland", kept)
+    assert seen == [min(19, ours + passwords_module._NICENESS)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == ours
 
 
 def test_a_place_is_given_back_whatever_happens(kept: str) -> None:
     """DESIGN, Performance."""
-    passwords = Passwords(places=1)
+    passwords = Passwords(places=1, waiting=0)
     for password in ("wrong", "\ud800", "w" * 2000):
         assert not passwords.verify(password, kept)
     assert not passwords.verify("wonderland", "garbage")

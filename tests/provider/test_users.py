@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from creance.provider import ClientSettings, ConfigurationError, OpenIDProvider, released_claims
 from creance.provider.store import StoreUnavailable
-from creance.provider.users import USERS, User, UserClaims
+from creance.provider.user_claims import UserClaims
+from creance.provider.users import USERS, User
 
 MakeProvider = Callable[..., OpenIDProvider]
 PASSWORD = "marked-password-8f2c"

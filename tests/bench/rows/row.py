@@ -36,7 +36,8 @@ class Row(ABC):
 
     def work(self, count: int) -> Work:
         """The requests, and what their answers must be."""
-        return Work(self.world.server.address, self.requests(count), self.status, self.patterns, self.concurrency)
+        connections = self.concurrency * self.world.connections
+        return Work(self.world.server.address, self.requests(count), self.status, self.patterns, connections)
 
     def run(self, count: int) -> Outcome:
         """Make so many requests, unmeasured."""

@@ -30,6 +30,7 @@ from creance.provider import (
     Parameters,
 )
 from creance.provider.store import Collection, StoreUnavailable, increment
+from pydantic import SecretStr
 
 MOST_TASKS = 64
 COUNTERS = Collection("counters")
@@ -80,21 +81,22 @@ class Contender(OpenIDProvider):
         """A password was right, at a browser that may have a session: the id of the new one."""
         plugin: Any = self.plugins.plugins["sessions"]
         user, browser = self.users.find(username), self.browser(session_id)
-        plugin.log_in(user, None, browser)
+        plugin.logins.log_in(user, None, browser)
         return browser.set_cookies[-1].value
 
     def log_out(self, session_id: str) -> None:
         """A browser's session ends."""
         plugin: Any = self.plugins.plugins["sessions"]
-        plugin.log_out(self.browser(session_id))
+        plugin.logins.log_out(self.browser(session_id))
 
     def browser(self, session_id: str | None) -> Browser:
         """A browser with this session in its cookie."""
         return Browser({self.cookie_names("session"): session_id} if session_id else {}, "127.0.0.1")
 
-    def first_start(self, folder: str) -> dict[str, Any]:
-        """A provider of the same configuration in another folder, where nothing may be yet: its keys and a JWS."""
-        settings = self.settings.model_copy()
+    def first_start(self, folder: str, uri: str) -> dict[str, Any]:
+        """A provider like this one in another folder and store, where nothing may be yet: its keys and a JWS."""
+        store = self.settings.store.model_copy(update={"uri": SecretStr(uri)})
+        settings = self.settings.model_copy(update={"store": store})
         settings._folder = Path(folder)
         provider = Contender(settings)
         provider.begin()

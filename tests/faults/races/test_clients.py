@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from creance.provider import ClientSettings
 from creance.provider.client_secrets import client_secret_matches
-from creance.provider.testing.running import demo_configuration
+from creance.provider.testing.running import DemoStores, demo_configuration
 
 CONTENDERS = 64
 PROCESSES = 4
@@ -65,12 +65,16 @@ def test_what_a_worker_gives_to_a_client_that_it_remembers_is_not_its_successor_
 
 
 @pytest.mark.parametrize("turns", [1, pytest.param(25, marks=pytest.mark.long)])
-def test_commands_that_begin_at_once_on_an_empty_store_register_one_client(tmp_path: Path, turns: int) -> None:
+def test_commands_that_begin_at_once_on_an_empty_store_register_one_client(
+    race_stores: DemoStores, tmp_path: Path, turns: int
+) -> None:
     """Issue 4: `creance clients add` from several processes, the first that this provider ever ran."""
     for turn in range(turns):
         configuration = tmp_path / str(turn) / "creance.toml"
         configuration.parent.mkdir()
-        configuration.write_text(demo_configuration("http://localhost:8400", "127.0.0.1:8400"), "utf-8")
+        race_stores.give_secret(configuration.parent)
+        text = demo_configuration("http://localhost:8400", "127.0.0.1:8400", race_stores.new_uri())
+        configuration.write_text(text, "utf-8")
         command = [sys.executable, "-m", "creance.provider.commands", "--config", str(configuration), "clients"]
         add = [*command, "add", "raced", "--redirect-uri", "http://localhost:8401/callback"]
         running = [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from creance.provider.testing.running import DemoStores
 from joserfc import jws
 from joserfc.jwk import KeySet
 
@@ -15,14 +16,16 @@ STARTING = 8
 
 
 def test_workers_that_start_at_once_on_an_empty_store_have_one_keyring(
-    arena: Any, tmp_path: Path, rounds: range
+    arena: Any, race_stores: DemoStores, tmp_path: Path, rounds: range
 ) -> None:
     """DESIGN, Keys: one secret, made once; one document, changed by compare-and-swap. What one worker signs verifies
     by what any other publishes.
     """
     for number in rounds:
         folder = tmp_path / str(number)
-        outcomes = arena.race(*[arena.task("first_start", folder=str(folder))] * STARTING)
+        race_stores.give_secret(folder)
+        start = arena.task("first_start", folder=str(folder), uri=race_stores.new_uri())
+        outcomes = arena.race(*[start] * STARTING)
         assert outcomes.tally == {"answered": STARTING}
         published = {answer["jwks"] for answer in outcomes.answers}
         assert len(published) == 1

@@ -15,6 +15,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from creance.provider.testing import Answer, AuthorizationAnswer, RelyingParty, RunningProvider, forms_of
 
+ENVIRONMENT = {"CREANCE_HTTP__WORKERS": "4", "CREANCE_STORE__TIMEOUT": "30"}
+"""Nobody is to give up waiting where all contend for one document."""
 CONNECTIONS = 64
 AT_ONCE = 16
 
@@ -73,7 +75,7 @@ def refresh(app: RelyingParty, tokens: Answer) -> bytes:
 
 @pytest.fixture(scope="module")
 def op(run_provider: Callable[..., RunningProvider]) -> RunningProvider:
-    return run_provider(environment={"CREANCE_HTTP__WORKERS": "4"})
+    return run_provider(environment=ENVIRONMENT)
 
 
 @pytest.fixture
@@ -144,8 +146,7 @@ def test_a_logout_leaves_nothing_of_what_apps_ask_for_at_that_moment(op: Running
 
 @pytest.fixture(scope="module")
 def strict(run_provider: Callable[..., RunningProvider]) -> RunningProvider:
-    environment = {"CREANCE_HTTP__WORKERS": "4", "CREANCE_GRANTS__REFRESH_TOKEN_GRACE": "0"}
-    return run_provider(environment=environment)
+    return run_provider(environment={**ENVIRONMENT, "CREANCE_GRANTS__REFRESH_TOKEN_GRACE": "0"})
 
 
 @pytest.mark.long

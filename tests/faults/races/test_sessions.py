@@ -10,6 +10,8 @@ import pytest
 
 AT_ONCE = 8
 """Sessions that are raced for in one round."""
+UNUSED = 600.0
+"""Seconds after which a session's next use is written down: more than a minute."""
 
 
 def ending(arena: Any, how: str, session_id: str) -> Any:
@@ -32,6 +34,29 @@ def test_nothing_is_left_of_what_an_app_gets_at_that_moment(arena: Any, referee:
         for outcome in outcomes[: len(visits)]:
             for name in {"access_token", "refresh_token"} & outcome.get("answer", {}).keys():
                 assert referee.kiosk.introspect(outcome["answer"][name]) == {"active": False}
+
+
+def test_a_session_that_is_used_while_it_ends_stays_ended(arena: Any, referee: Any, rounds: range) -> None:
+    """DESIGN, The store: compare-and-swap. That a session was used is written down, and brings none back."""
+    for _ in rounds:
+        sessions = [referee.log_in()[0] for _ in range(AT_ONCE)]
+        for session_id in sessions:
+            referee.leave_unused(session_id, UNUSED)
+        visits = [arena.visit(referee.app, session_id) for session_id in sessions for _ in range(3)]
+        outcomes = arena.race(*visits, *[ending(arena, "logout", session_id) for session_id in sessions])
+        assert outcomes.tally.keys() <= {"answered", "invalid_grant"}
+        assert [referee.session(session_id) for session_id in sessions] == [None] * AT_ONCE
+
+
+def test_a_session_that_many_use_at_once_is_kept_alive(arena: Any, referee: Any, rounds: range) -> None:
+    """DESIGN, A person's visit: whoever is quicker writes that it was used, and nobody is refused for coming second."""
+    for _ in rounds:
+        session_id, _ = referee.log_in()
+        referee.leave_unused(session_id, UNUSED)
+        before = referee.session(session_id)
+        outcomes = arena.race(*[arena.visit(referee.app, session_id)] * 2 * AT_ONCE)
+        assert outcomes.tally == {"answered": 2 * AT_ONCE}
+        assert referee.session(session_id).last_seen > before.last_seen + UNUSED / 2
 
 
 def test_a_code_that_an_app_gets_at_that_moment_gives_nothing_later(arena: Any, referee: Any, rounds: range) -> None:

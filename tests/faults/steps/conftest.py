@@ -137,7 +137,7 @@ class Scene:
 
     def log_out(self) -> None:
         plugin: Any = self.provider.plugins.plugins["sessions"]
-        plugin.log_out(self._browser)
+        plugin.logins.log_out(self._browser)
 
     # What is done by operators.
 
@@ -196,7 +196,7 @@ class Scene:
 
     @property
     def _sessions(self) -> Any:
-        return self.provider.plugins.plugins["sessions"].sessions  # type: ignore[attr-defined]
+        return self.provider.plugins.plugins["sessions"].logins.sessions  # type: ignore[attr-defined]
 
     def _token(self, **form: str) -> dict[str, Any]:
         return self.provider.token(Parameters(self._credentials | form), any_case({}))

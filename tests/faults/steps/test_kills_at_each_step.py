@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from creance.provider import InvalidGrant
 
+pytestmark = pytest.mark.default_store("kills at each statement of SQL")
+
 FEWEST_STATEMENTS = 6
 """What is read, BEGIN, what is written, COMMIT."""
 

@@ -26,6 +26,7 @@ def op(tmp_path: Path) -> Iterator[RunningProvider]:
         yield provider
 
 
+@pytest.mark.default_store("moves a file away")
 def test_it_tells_whether_the_provider_can_serve(op: RunningProvider, command: Any) -> None:
     """Issue 5, Deployments: health check by the program's own command."""
     command.configuration = op.configuration

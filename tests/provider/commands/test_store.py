@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from creance.provider.store import Store, sqlite_layout
 
+pytestmark = pytest.mark.default_store("examines and backs up a file; what is about a server names one")
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:

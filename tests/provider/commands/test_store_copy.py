@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from creance.plugins.sessions.session_store import SESSIONS
 from creance.provider import OpenIDProvider
 from creance.provider.keyring import SIGNING_KEYS
 from creance.provider.store import Document, Store, delete, insert, make_store, replace
@@ -24,6 +25,8 @@ from pymongo import MongoClient
 
 from ...conftest import App, settings_in
 from ...mongodb_proxy import CutError, Exchange, MongoDBProxy
+
+pytestmark = pytest.mark.default_store("copies from and to files; what is about a server names one")
 
 HERE = "sqlite:var/creance.db"
 BACK = "sqlite:var/back.db"
@@ -118,6 +121,40 @@ def test_what_came_along_is_exactly_what_was_there(command: Any, tmp_path: Path,
         (each.key, each.valid_until, each.keep_until, each.redeemed_at) for each in documents
     ]
     assert [repr(each.value) for each in there] == [repr(each.value) for each in documents]
+
+
+def test_a_group_goes_to_where_others_are(command: Any, tmp_path: Path, mongodb_uri: str) -> None:
+    """Issue 5, 2: any group of collections can be placed elsewhere, also together with others: what is not copied is
+    neither touched nor compared.
+    """
+    token = insert(ACCESS_TOKENS, "k", {"grant_id": "a"}, time.time() + 6000)
+    with opened(HERE, tmp_path, ACCESS_TOKENS) as store:
+        store.write([token])
+    with opened(mongodb_uri, tmp_path, SESSIONS) as store:
+        store.write([insert(SESSIONS, "s", {"username": "alice", "sid": "b"}, time.time() + 6000)])
+    moved = rows(command.done("store", "copy", "--group", "tokens", HERE, mongodb_uri))
+    assert moved["access_tokens"][:2] == ["1", "1"]
+    assert moved.keys() == {"authorization_codes", "access_tokens", "refresh_tokens"}
+    with opened(mongodb_uri, tmp_path, SESSIONS, ACCESS_TOKENS, SIGNING_KEYS) as store:
+        assert [len(store.page(each)) for each in (SESSIONS, ACCESS_TOKENS, SIGNING_KEYS)] == [1, 1, 0]
+
+
+def test_a_group_comes_back_to_where_the_keys_are(command: Any, tmp_path: Path, mongodb_uri: str) -> None:
+    """Issue 5, 2. Keys of another provider are refused as ever."""
+    with opened(mongodb_uri, tmp_path, SESSIONS) as store:
+        store.write([insert(SESSIONS, "s", {"username": "alice", "sid": "b"}, time.time() + 6000)])
+    assert rows(command.done("store", "copy", "--group", "sessions", mongodb_uri, HERE))["sessions"][0] == "1"
+    with opened(HERE, tmp_path, SIGNING_KEYS) as store:
+        (keys,) = store.page(SIGNING_KEYS)
+        store.write([replace(SIGNING_KEYS, keys, {**keys.value, "issuer": "https://other.example"})])
+    (line,) = command.refused("store", "copy", "--group", "sessions", mongodb_uri, HERE)
+    assert line.endswith(" belongs to the issuer https://other.example")
+
+
+def test_a_group_that_there_is_not_is_refused(command: Any) -> None:
+    assert command.refused("store", "copy", "--group", "session", HERE, BACK) == [
+        "session: no such group (is its plugin on?); did you mean 'sessions'?"
+    ]
 
 
 # Interrupted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from creance.provider import OpenIDProvider
 
 
@@ -31,6 +32,7 @@ def test_a_user_is_added_and_can_log_in(command: Any) -> None:
     assert stored(command, "carol", "another") is None
 
 
+@pytest.mark.default_store("a first start makes a file and a secret")
 def test_a_first_user_makes_the_database_and_the_secret(command: Any, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh" / "creance.toml"
     fresh.parent.mkdir()

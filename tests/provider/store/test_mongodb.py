@@ -22,7 +22,6 @@ from creance.provider.store import (
     StoreRefused,
     StoreUnavailable,
     deadline,
-    increment,
     insert,
     redeem,
 )
@@ -285,51 +284,6 @@ def test_it_says_which_server_it_is_on(store: MongoDBStore, mongodb_uri: str, mo
         version = client.server_info()["version"]
     hosts = mongodb_uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
     assert store.describe() == f"MongoDB {version}, {mongodb_database} at {hosts}"
-
-
-def test_a_store_that_is_not_open_is_unavailable(mongodb_uri: str) -> None:
-    store = store_at(mongodb_uri)
-    for _ in range(2):
-        with pytest.raises(ValueError, match="tokens"):
-            store.get(TOKENS, "k")
-        with pytest.raises(StoreUnavailable, match="is not open"):
-            store.claim("a", "b", 1)
-        store.close()
-
-
-def test_a_closed_store_is_unavailable_until_it_is_opened_again(store: MongoDBStore) -> None:
-    store.write([insert(TOKENS, "k", {})])
-    store.close()
-    with pytest.raises(StoreUnavailable, match="is not open"):
-        store.get(TOKENS, "k")
-    with pytest.raises(StoreUnavailable, match="is not open"):
-        store.write([insert(TOKENS, "l", {})])
-    store.open([TOKENS])
-    assert store.get(TOKENS, "k") is not None
-
-
-def test_a_collection_that_was_not_declared_is_a_mistake_of_the_caller(store: MongoDBStore) -> None:
-    with pytest.raises(ValueError, match="other"):
-        store.get(Collection("other"), "k")
-    with pytest.raises(ValueError, match="other"):
-        store.write([insert(TOKENS, "k", {}), insert(Collection("other"), "k", {})])
-    assert store.get(TOKENS, "k") is None
-
-
-def test_time_is_asked_of_the_clock(store: MongoDBStore) -> None:
-    now = time.time()
-    store.write([insert(TOKENS, "k", {"user": "alice"}, now + 1000, now + 2000), insert(TOKENS, "c", {}, now + 5000)])
-    assert store.write([increment(TOKENS, "n", valid_until=now + 1000)]) == [1]
-    store.clock = lambda: now + 1500
-    assert store.get(TOKENS, "k") is None
-    assert store.get_kept(TOKENS, "k") is not None
-    store.write([redeem(TOKENS, "c", 0)])
-    redeemed = store.get_kept(TOKENS, "c")
-    assert redeemed is not None
-    assert redeemed.redeemed_at == now + 1500
-    store.clock = lambda: now + 2500
-    assert store.get_kept(TOKENS, "k") is None
-    assert store.sweep() == 2
 
 
 def test_pages_follow_one_another(store: MongoDBStore) -> None:

@@ -25,6 +25,8 @@ from creance.provider.store.sqlite import SQLiteStore
 from creance.provider.store.sqlite_layout import APPLICATION_ID, LAYOUT_VERSION
 from creance.provider.testing.store_conformance import StoreConformance, together
 
+pytestmark = pytest.mark.default_store("is about the SQLite backend itself")
+
 TOKENS = Collection("tokens", indexes=("user",))
 
 
@@ -280,51 +282,6 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 # Use
-
-
-def test_a_store_that_is_not_open_is_unavailable(path: Path) -> None:
-    store = SQLiteStore(path, timeout=1)
-    for _ in range(2):
-        with pytest.raises(ValueError, match="tokens"):
-            store.get(TOKENS, "k")
-        with pytest.raises(StoreUnavailable):
-            store.claim("a", "b", 1)
-        store.close()
-
-
-def test_a_closed_store_is_unavailable_until_it_is_opened_again(store: SQLiteStore) -> None:
-    store.write([insert(TOKENS, "k", {})])
-    store.close()
-    with pytest.raises(StoreUnavailable, match="not open"):
-        store.get(TOKENS, "k")
-    with pytest.raises(StoreUnavailable, match="not open"):
-        store.write([insert(TOKENS, "l", {})])
-    store.open([TOKENS])
-    assert store.get(TOKENS, "k") is not None
-
-
-def test_a_collection_that_was_not_declared_is_a_mistake_of_the_caller(store: SQLiteStore) -> None:
-    with pytest.raises(ValueError, match="other"):
-        store.get(Collection("other"), "k")
-    with pytest.raises(ValueError, match="other"):
-        store.write([insert(TOKENS, "k", {}), insert(Collection("other"), "k", {})])
-    assert store.get(TOKENS, "k") is None
-
-
-def test_time_is_asked_of_the_clock(store: SQLiteStore) -> None:
-    now = time.time()
-    store.write([insert(TOKENS, "k", {"user": "alice"}, now + 1000, now + 2000), insert(TOKENS, "c", {}, now + 5000)])
-    assert store.write([increment(TOKENS, "n", valid_until=now + 1000)]) == [1]
-    store.clock = lambda: now + 1500
-    assert store.get(TOKENS, "k") is None
-    assert store.get_kept(TOKENS, "k") is not None
-    store.write([redeem(TOKENS, "c", 0)])
-    redeemed = store.get_kept(TOKENS, "c")
-    assert redeemed is not None
-    assert redeemed.redeemed_at == now + 1500
-    store.clock = lambda: now + 2500
-    assert store.get_kept(TOKENS, "k") is None
-    assert store.sweep() == 2
 
 
 def test_a_lease_that_a_wrong_clock_made_holds_nobody_up(store: SQLiteStore) -> None:

@@ -27,6 +27,8 @@ from creance.provider.store import (
 )
 from creance.provider.store.sqlite import SQLiteStore
 
+pytestmark = pytest.mark.default_store("is about the SQLite backend itself")
+
 TOKENS = Collection("tokens", indexes=("user",))
 PEOPLE = Collection("people")
 COLLECTIONS = (TOKENS, PEOPLE)

@@ -22,6 +22,8 @@ from creance.provider.store.examination import Contents
 from creance.provider.store.sqlite import SQLiteStore
 from creance.provider.store.sqlite_layout import LAYOUT_VERSION
 
+pytestmark = pytest.mark.default_store("is about the SQLite backend itself")
+
 TOKENS = Collection("tokens", indexes=("user",))
 PEOPLE = Collection("people", indexes=("name",))
 NEWER = Collection("people", indexes=("name",), schema=3)

@@ -19,6 +19,8 @@ from creance.provider.store.sqlite import SQLiteStore
 from creance.provider.store.sqlite_layout import APPLICATION_ID, LAYOUT_VERSION
 from creance.provider.testing.store_conformance import together
 
+pytestmark = pytest.mark.default_store("is about the SQLite backend itself")
+
 FIRST = Path(__file__).with_name("layout_1.sql")
 SECRET = "the-secret-of-a-test-and-of-nothing-else"
 TOKENS = Collection("tokens", indexes=("user",))

@@ -15,6 +15,8 @@ from creance.provider.store.sqlite import SQLiteStore
 from creance.provider.store.sqlite_connection import Deadline
 from creance.provider.store.sqlite_writer import MOST_IN_A_COMMIT
 
+pytestmark = pytest.mark.default_store("is about the SQLite backend itself")
+
 TOKENS = Collection("tokens", indexes=("user",))
 
 

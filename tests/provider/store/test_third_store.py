@@ -25,6 +25,8 @@ from creance.provider.testing import RunningProvider, StoreConformance
 
 from ...conftest import RunInProcesses
 
+pytestmark = pytest.mark.default_store("is about a backend of others")
+
 PAGE = (Path(__file__).parents[3] / "docs" / "stores.md").read_text("utf-8")
 TOKENS = Collection("tokens", indexes=("user",))
 

@@ -1,0 +1,214 @@
+"""A provider in the place of a pyop one (`OpenIDProvider.adopt`)."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from oic.oic.message import AuthorizationResponse
+from pydantic import SecretStr
+from pyop import request_validator
+from pyop.message import AuthorizationRequest as RequestMessage
+from pyop.provider import Provider
+from pyop.storage import MongoWrapper, StatelessWrapper
+
+from ..clients import ClientRegistry
+from ..errors import ConfigurationError
+from ..given_keys import GivenKeys
+from ..grants import Grant
+from ..hooks import HostClaims
+from ..openid_provider import CORE_COLLECTIONS, OpenIDProvider
+from ..sealing import Sealer
+from ..settings import Settings
+from ..signers import LocalSigner, local_signer
+from ..store import Collection, Store
+from ..tokens import written
+from ..users import User
+from .clients import AdoptedClients
+from .issued import ENDED, TAKEN_OVER, Issued
+from .mapping import Origin
+from .settings import Plugins, adopted_settings
+from .users import SUBJECTS, AdoptedUsers
+
+_DATABASES = ("authorization_codes", "access_tokens", "refresh_tokens", "subject_identifiers")
+
+
+def adopt(provider: Provider, plugins: Plugins, given: Mapping[str, Any] | None) -> OpenIDProvider:
+    """`OpenIDProvider.adopt`."""
+    _refuse_stateless(provider)
+    signer = signer_of(provider.signing_key)
+    settings = adopted_settings(provider, plugins, {"keys": {"algorithms": [signer.algorithm]}, **(given or {})})
+    folder = None
+    if "uri" not in (given or {}).get("store", {}):
+        settings, folder = _in_its_place(provider, settings)
+    try:
+        adopted = AdoptedProvider(settings, provider, signer, folder)
+        adopted.start()
+    except BaseException:
+        if folder is not None:
+            folder.cleanup()
+        raise
+    return adopted
+
+
+def signer_of(signing_key: Any) -> LocalSigner:
+    """The signer of pyop's signing key, which is one of jwkest. Raises ConfigurationError."""
+    try:
+        serialized = signing_key.serialize(private=True)
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigurationError("the signing key of the adopted provider cannot be read") from None
+    # Of an RSA key jwkest gives the primes without the exponents that belong to them (RFC 7518 6.3.2).
+    jwk = {name: serialized[name] for name in ("kty", "n", "e", "d", "crv", "x", "y") if name in serialized}
+    return local_signer(jwk, kid=signing_key.kid or None)
+
+
+class AdoptedProvider(OpenIDProvider):
+    """Reads what the pyop provider has in place, and writes what is new in our form."""
+
+    core_collections: ClassVar[tuple[Collection, ...]] = (*CORE_COLLECTIONS, SUBJECTS, TAKEN_OVER, ENDED)
+
+    def __init__(
+        self, settings: Settings, origin: Provider, signer: LocalSigner, folder: TemporaryDirectory[str] | None
+    ) -> None:
+        self.origin = origin
+        """The pyop provider that was taken over."""
+        self._signer = signer
+        self._folder = folder
+        super().__init__(settings)
+        if "secret_file" not in settings.keys.model_fields_set:
+            self.secrets = [_secret_from(signer)]
+
+    def make_clients(self) -> ClientRegistry:
+        """Ours, and after them those of the pyop provider."""
+        refreshes = bool(self.origin.authz_state.refresh_token_lifetime)
+        return AdoptedClients(
+            self.settings,
+            self.plugins.read_client_settings,
+            Origin("clients", self.origin.clients),
+            defaults={
+                "grant_types": ["authorization_code", *(["refresh_token"] if refreshes else [])],
+                "always_issue_refresh_token": refreshes,
+                "insecure_http_redirect_uris": True,
+            },
+            every_scope=" ".join(self.origin.configuration_information["scopes_supported"]),
+        )
+
+    def make_metadata(self) -> dict[str, Any]:
+        """Ours, at the URLs that clients know; and what else the pyop provider says of itself."""
+        known = self.origin.configuration_information.to_dict()
+        ours = super().make_metadata()
+        urls = {name: value for name, value in known.items() if name.endswith(("_endpoint", "_uri")) and value}
+        return {**{name: value for name, value in known.items() if name not in ours}, **ours, **urls}
+
+    def keyring_in(self, store: Store, sealer: Sealer) -> Any:
+        """The one key that clients know."""
+        return GivenKeys([self._signer], issuer=self.settings.issuer)
+
+    def _open(self, *, may_make_secret: bool = False) -> None:
+        super()._open(may_make_secret=may_make_secret)
+        state = self.origin.authz_state
+        identifiers = Origin("subject_identifiers", state.subject_identifiers)
+        self.adopted_users = AdoptedUsers(
+            self.origin.userinfo, identifiers, state._subject_identifier_factory, self.store
+        )
+        self.adopted_users.take_over_subjects()
+
+    def _assemble(self) -> None:
+        super()._assemble()
+        self.issued = Issued(
+            self.origin.authz_state,
+            self.store,
+            user_of=self.user_of_subject,
+            registered_at=lambda client_id: found.registered_at if (found := self.clients.find(client_id)) else None,
+            operation=written,
+            revoke_grant=self.tokens.revoke_grant,
+        )
+        self.tokens.earlier = self.issued
+
+    def start(self) -> None:
+        """As `OpenIDProvider.start`; the people of the pyop provider come after those of plugins."""
+        super().start()
+        self.users.sources.add("adopted provider", self.adopted_users)
+
+    def start_pyop_interface(self) -> None:
+        """The host's own validators go on; pyop's have their place in ours."""
+        super().start_pyop_interface()
+        self.authentication_request_validators += [
+            validate for validate in self.origin.authentication_request_validators if not _is_pyops_own(validate)
+        ]
+
+    def authorize(
+        self, authentication_request: RequestMessage, user_id: str, extra_id_token_claims: HostClaims = None
+    ) -> AuthorizationResponse:
+        """As `PyopInterface.authorize`. The host may have written the person's claims a moment ago."""
+        self.users.sources.forget(user_id, "")
+        return super().authorize(authentication_request, user_id, extra_id_token_claims)
+
+    def user_of_subject(self, subject: str) -> User | None:
+        """The person whose `sub` this is, public or, for the people of the pyop provider, pairwise."""
+        return super().user_of_subject(subject) or self.adopted_users.find_by_subject(subject)
+
+    def granted(self, grant: Grant) -> None:
+        """Whose subject identifier it is, is kept: pyop's way back, and what people are found by."""
+        if grant.username is None or self.adopted_users.find(grant.username) is None:
+            return
+        self.adopted_users.learn(grant.username, grant.own_subject, "public")
+        if grant.user_subject is not None:
+            self.adopted_users.learn(grant.username, grant.subject, "pairwise")
+
+    def stop(self) -> None:
+        """Let go of the store, and of the folder where it lived with a provider whose state was in memory."""
+        super().stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+def _refuse_stateless(provider: Provider) -> None:
+    state = provider.authz_state
+    if any(isinstance(getattr(state, name, None), StatelessWrapper) for name in _DATABASES[:3]):
+        raise ConfigurationError(
+            "the adopted provider keeps no state: its codes can be used again and again, and nothing can be revoked. "
+            "Give its AuthorizationState databases"
+        )
+
+
+def _in_its_place(provider: Provider, settings: Settings) -> tuple[Settings, TemporaryDirectory[str] | None]:
+    """Where our documents go if nobody says it: beside pyop's in MongoDB, or away with the process as its dicts are.
+
+    What another mapping cannot do at once, as spending a code, cannot be done over it: raises ConfigurationError.
+    """
+    databases = [getattr(provider.authz_state, name) for name in _DATABASES]
+    if all(type(database) is dict for database in databases):
+        folder = TemporaryDirectory(prefix="creance-")
+        store = settings.store.model_copy(update={"uri": SecretStr(f"sqlite:{folder.name}/adopted.db")})
+        return settings.model_copy(update={"store": store}), folder
+    if all(isinstance(database, MongoWrapper) for database in databases):
+        store = settings.store.model_copy(update={"uri": SecretStr(_mongodb_uri(databases[0]))})
+        return settings.model_copy(update={"store": store}), None
+    kinds = ", ".join(sorted({type(database).__name__ for database in databases}))
+    raise ConfigurationError(
+        f"store.uri is needed: the adopted provider keeps its state in {kinds}, which cannot spend a code once and for "
+        "all. What it has issued is read there and goes on; what is new needs settings={'store': {'uri': …}}"
+    )
+
+
+def _mongodb_uri(wrapper: MongoWrapper) -> str:
+    """The URI of a MongoDB wrapper with the name of its database, which may have been given beside it."""
+    parts = urlsplit(wrapper._db_uri)
+    return str(parts._replace(path=f"/{wrapper._db._database_name}").geturl())
+
+
+def _is_pyops_own(validate: Any) -> bool:
+    function = validate.func if isinstance(validate, functools.partial) else validate
+    module: object = getattr(function, "__module__", None)
+    return bool(module == request_validator.__name__)
+
+
+def _secret_from(signer: LocalSigner) -> bytes:
+    """All workers of a provider have its signing key: what is sealed for a browser is sealed under a digest of it."""
+    private = signer.key.as_pem(private=True)
+    return hashlib.sha256(b"creance adopted" + private).hexdigest().encode()

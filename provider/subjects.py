@@ -1,0 +1,50 @@
+"""`sub` as each client sees it: one for all (public), or another in each sector (pairwise; OpenID Connect Core 8)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pyop.subject_identifier import HashBasedSubjectIdentifierFactory
+
+if TYPE_CHECKING:
+    from .clients import Client
+    from .settings import SubjectSettings
+
+
+class Subjects:
+    """Makes subject identifiers. They are computed and never looked up, so they stay what they are."""
+
+    def __init__(self, settings: SubjectSettings, salt: str) -> None:
+        self._default = settings.default_type
+        self._formula = settings.pairwise_formula
+        self._salt = salt
+        self._pyop = HashBasedSubjectIdentifierFactory(salt)
+
+    def type_of(self, client: Client) -> str:
+        """`public` or `pairwise` (OpenID Connect Registration 2: subject_type)."""
+        return client.settings.subject_type or self._default
+
+    def of(self, client: Client, redirect_uri: str, *, username: str, subject: str) -> str:
+        """The `sub` of a person for a client. `subject` is the one that is public."""
+        if self.type_of(client) == "public":
+            return subject
+        return self.pairwise(sector_of(client, redirect_uri, port=self._formula == "pyop"), username, subject)
+
+    def pairwise(self, sector: str, username: str, subject: str) -> str:
+        """OpenID Connect Core 8.1. pyop's formula puts sector and user together without anything in between, so that
+        two pairs can give one `sub`: it is for subject identifiers that exist.
+        """
+        if self._formula == "pyop":
+            identifier: str = self._pyop.create_pairwise_identifier(username, sector)
+            return identifier
+        pair = json.dumps([sector, subject], separators=(",", ":")).encode()
+        return hmac.digest(self._salt.encode(), pair, "sha256").hex()
+
+
+def sector_of(client: Client, redirect_uri: str, *, port: bool = False) -> str:
+    """OpenID Connect Core 8.1: the host of the sector_identifier_uri, or of the redirect URI. pyop has its port too."""
+    parts = urlsplit(client.settings.sector_identifier_uri or redirect_uri)
+    return parts.netloc if port else parts.hostname or parts.scheme
