@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from .errors import InvalidGrant, InvalidScope, TemporarilyUnavailable
 from .grants import Grant
 from .hooks import Event, TokenRequest, TokenResponse
 from .scopes import split_scope
-from .store import AlreadyExists, AlreadyRedeemed, Conflict, WriteRefused
+from .store import AlreadyExists, AlreadyRedeemed, Conflict, StoreUnavailable, WriteRefused
 from .tokens import NewToken, Token
 
 if TYPE_CHECKING:
@@ -111,7 +112,13 @@ class TokenRefresh:
         finds that what it wanted to spend was revoked.
         """
         self._confirm(access, successor)
-        if self._tokens.read_refresh_token(presented) is None:
+        try:
+            still_there = self._tokens.read_refresh_token(presented) is not None
+        except StoreUnavailable:
+            with suppress(StoreUnavailable):  # nobody has it: the answer is 503
+                self._tokens.revoke_access_token(access.value)
+            raise
+        if not still_there:
             self._tokens.revoke_grant(successor.grant.grant_id)
             raise InvalidGrant("the refresh token is not valid", hint="its grant was revoked meanwhile")
 

@@ -14,9 +14,9 @@ _ANSWERS: Final[Any] = {
     "200": PAGE,
     "303": {"description": "Logged out: back to the app."},
     "400": PAGE,
-    "403": {**PAGE, "description": "The answer to the question does not come from our page in this browser."},
     "503": PAGE,
 }
+_FORGED: Final[Any] = {**PAGE, "description": "The answer to the question does not come from our page."}
 _TEXT: Final = {"type": "string"}
 _PARAMETERS: Final = ("id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
 
@@ -34,7 +34,7 @@ class EndSessionResource(PageResource):
         "post": {
             "summary": "The same, by form",
             "requestBody": {"$ref": "#/components/requestBodies/Form"},
-            "responses": {**_ANSWERS, **dict.fromkeys(FORM_UNREAD, PAGE)},
+            "responses": {**_ANSWERS, "403": _FORGED, **dict.fromkeys(FORM_UNREAD, PAGE)},
         },
     }
 

@@ -52,7 +52,7 @@ class Place:
 _BATCH = 50_000
 """As much as memory allows: keys come in no order, and each batch writes the whole of their index."""
 _BATCH_OVER_A_NETWORK = 1000
-_MOST_IN_JAVA = 40_000
+_MOST_IN_JAVA = 4_000
 _JAVA = (
     "mongo-java-server is not MongoDB, and keeps all in its memory: so no more people than this, and no disk",
     "it looks through all its documents whenever it is asked for one that is valid: so no CPU time, but round trips",

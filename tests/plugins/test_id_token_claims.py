@@ -35,6 +35,7 @@ def test_what_an_id_token_says_of_a_login(app: Any, clock: Any) -> None:
         "auth_time": int(at),
         "acr": "urn:mace:incommon:iap:silver",
         "amr": ["pwd"],
+        "sid": "a-session",
         "nonce": "a-nonce",
         "at_hash": left_hash(tokens["access_token"], "RS256"),
     }
@@ -105,7 +106,7 @@ CLAIMS = {
     "openid address": {"address"},
     "openid phone": {"phone_number", "phone_number_verified"},
 }
-PROTOCOL = {"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "amr", "nonce", "at_hash"}
+PROTOCOL = {"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "amr", "sid", "nonce", "at_hash"}
 
 
 @pytest.mark.parametrize("scope", CLAIMS)

@@ -555,6 +555,20 @@ def test_log_out_everywhere_but_here(remembered: Served, clock: Clock) -> None:
     assert asks_for_login(authorize(remembered))
 
 
+def test_a_change_of_privilege_gives_another_id_and_forgets_the_browser(remembered: Served, clock: Clock) -> None:
+    """A new id at privilege change: what was copied before opens nothing; the person stays logged in."""
+    before = dict(remembered.cookies)
+    browser = Browser(before, "127.0.0.1")
+    logins = remembered.plugin.logins
+    old = logins.current(browser)
+    logins.renew(browser)
+    new = logins.current(browser)
+    assert (new.sid, new.auth_time, new.expires_at) == (old.sid, old.auth_time, old.expires_at)
+    assert logins.current(Browser(before, "127.0.0.1")) is None
+    clock.advance(TIMED_OUT)
+    assert asks_for_login(authorize(remembered))
+
+
 def test_a_logout_ends_what_was_given_before_the_session_timed_out(remembered: Served, clock: Clock) -> None:
     """One login, one `sid`: what its first session gave ends with the second."""
     clock.advance(TIMED_OUT - 3000)

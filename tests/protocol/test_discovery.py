@@ -65,6 +65,7 @@ def test_the_document_as_a_whole(op: RunningProvider) -> None:
         "authorization_endpoint": op.url("/authorize"),
         "token_endpoint": op.url("/token"),
         "userinfo_endpoint": op.url("/userinfo"),
+        "end_session_endpoint": f"{op.issuer}/logout",
         "jwks_uri": op.url("/jwks"),
         "introspection_endpoint": op.url("/introspect"),
         "revocation_endpoint": op.url("/revoke"),

@@ -48,6 +48,7 @@ def answers(op: RunningProvider) -> list[requests.Response]:
     log_in_well(op)(app, browser)
     log_in_badly(op)(app, browser)
     decide(op, browser)
+    log_out_by_app(op, browser)
     look_after_account(op, browser)
     for method, path, options in BADLY:
         body = {"data": iter([b"x=y"])} if options is CHUNKED else {}
@@ -110,6 +111,18 @@ def decide(op: RunningProvider, browser: Browser) -> None:
     browser.get(page.url)
 
 
+def log_out_by_app(op: RunningProvider, browser: Browser) -> None:
+    """Sent by an app: who is logged in is asked, who is not goes back at once."""
+    op.client("app").authorize(browser=browser)
+    back = {"client_id": "app", "post_logout_redirect_uri": "http://localhost:8401/"}
+    action, fields = forms_of(browser.get("/logout", params=back).text)[0]
+    browser.post(action, {**fields, "csrf_token": "x"})
+    browser.post("/logout", {"client_id": "app"})
+    browser.post(action, fields)
+    browser.get("/logout", params=back)
+    op.post("/logout", back)
+
+
 ACCOUNT_FORMS = {"sessions": {"end": "one", "sid": "unknown"}, "apps": {"client_id": "unknown"}, "password": {}}
 
 
@@ -155,6 +168,11 @@ BADLY: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/auth/logout", {"data": {"x": "y"}}),
     ("POST", "/auth/logout", {"data": {"x": LARGE}}),
     ("POST", "/auth/logout", {"json": {}}),
+    ("GET", f"/logout?x={LONG}", {}),
+    ("GET", "/logout?x=%ff", {}),
+    ("POST", "/logout", {"data": {"csrf_token": "x", "state": ["y", "z"]}}),
+    ("POST", "/logout", {"data": {"x": LARGE}}),
+    ("POST", "/logout", {"json": {}}),
     ("GET", "/userinfo", {}),
     ("GET", "/userinfo", {"headers": {"Authorization": "Bearer a b"}}),
     ("POST", "/userinfo", {}),
@@ -171,6 +189,7 @@ BADLY += [
         "/auth/consent",
         "/auth/login",
         "/auth/logout",
+        "/logout",
         "/userinfo",
         "/token",
         "/introspect",
@@ -234,6 +253,7 @@ def test_every_endpoint_that_is_on_is_there(op: RunningProvider, document: dict[
         "/health/ready",
         "/introspect",
         "/jwks",
+        "/logout",
         "/openapi.json",
         "/revoke",
         "/token",

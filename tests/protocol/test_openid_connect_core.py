@@ -128,7 +128,7 @@ def test_an_id_token_says_who_logged_in_when_and_for_whom(app: RelyingParty, op:
     after = time.time()
     claims = app.verify(tokens.id_token)
 
-    assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "azp", "at_hash"}
+    assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid", "azp", "at_hash"}
     assert claims["iss"] == op.issuer
     assert claims["aud"] == claims["azp"] == "app"
     assert claims["sub"] == app.userinfo(tokens.access_token).sub
@@ -244,7 +244,7 @@ def test_a_scope_gives_its_claims_and_no_others(app: RelyingParty, alice: Browse
     tokens = app.log_in(scope=" ".join(["openid", *scopes]), browser=alice)
     claims = app.verify(tokens.id_token)
     assert app.userinfo(tokens.access_token) == {**expected, "sub": claims["sub"]}
-    protocol = {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "azp", "at_hash"}
+    protocol = {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid", "azp", "at_hash"}
     assert {name: value for name, value in claims.items() if name not in protocol} == expected
 
 

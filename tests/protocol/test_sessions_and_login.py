@@ -253,7 +253,7 @@ def test_prompt_none_with_a_session_that_is_not_enough(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}],
+    [{"prompt": "login"}, {"max_age": "0"}],
     ids=str,
 )
 def test_a_fresh_login_is_asked_for_once(

@@ -257,7 +257,7 @@ def test_a_limit_that_is_reached_is_one_line(provider: OpenIDProvider, monkeypat
             lines.append({"event": event, **members})
 
     monkeypatch.setattr(rate_limits_module, "logger", Log())
-    first, second = limit_of(provider, 110, 2), limit_of(provider, 110, 2)
+    first, second = limit_of(provider, 113), limit_of(provider, 113)
     for _ in range(150):
         admitted(first, 1)
         admitted(second, 1)
