@@ -12,6 +12,7 @@ from pyop.exceptions import InvalidSubjectIdentifier
 from pyop.message import AuthorizationRequest
 
 from .authorization_request import read_scope
+from .claims_request import read_claims_request
 from .clients import Client
 from .code_exchange import CodeExchange
 from .errors import InvalidGrant, InvalidToken, UnauthorizedClient
@@ -65,18 +66,7 @@ class GrantState(AuthorizationState):
     ) -> str:
         """A code for the request and the person. The extra claims will be in the ID token."""
         user = self._user(subject_identifier)
-        return self.create_code_for(user, authorization_request, scope, extra_id_token_claims)
-
-    def create_code_for(
-        self,
-        user: User,
-        authorization_request: AuthorizationRequest,
-        scope: Collection[str] | None = None,
-        extra_id_token_claims: HostClaims = None,
-    ) -> str:
-        """The same for a person who is known already."""
-        grant = self._new_grant(authorization_request, user, scope)
-        return self._provider.authorization.issue_code(with_host_claims(grant, extra_id_token_claims))
+        return issue_code(self._provider, authorization_request, user, scope, extra_id_token_claims)
 
     def exchange_code_for_token(self, authorization_code: str) -> AccessToken:
         """Spend a code. One that was spent before ends all that was given for it (RFC 6749 4.1.2)."""
@@ -115,7 +105,7 @@ class GrantState(AuthorizationState):
         user_info: Mapping[str, Any] | None = None,
     ) -> AccessToken:
         """An access token without a code."""
-        grant = self._new_grant(authorization_request, self._user(subject_identifier), scope)
+        grant = _new_grant(self._provider, authorization_request, self._user(subject_identifier), scope)
         access = self._provider.new_access_token(grant, self._client_of(grant), grant.scope)
         self._provider.store.write([access.operation])
         return self._issued(access)
@@ -213,29 +203,6 @@ class GrantState(AuthorizationState):
             raise InvalidSubjectIdentifier("no user has this subject identifier")
         return user
 
-    def _new_grant(self, request: AuthorizationRequest, user: User, scope: Collection[str] | None) -> Grant:
-        if user.disabled:
-            raise InvalidSubjectIdentifier("the user is disabled")
-        parameters = texts(request)
-        client = self._provider.clients.find(parameters.get("client_id", ""))
-        if client is None:
-            raise UnauthorizedClient("the request is not that of a client of this provider")
-        asked = Parameters({"scope": " ".join(scope)} if scope else parameters)
-        subject = self._provider.subjects.of(
-            client, parameters.get("redirect_uri", ""), username=user.username, subject=user.subject
-        )
-        return Grant(
-            client_id=client.client_id,
-            subject=subject,
-            user_subject=user.subject if subject != user.subject else None,
-            scope=read_scope(asked, client),
-            username=user.username,
-            nonce=parameters.get("nonce"),
-            granted_at=time.time(),
-            client_registered_at=client.registered_at,
-            parameters=kept_parameters(parameters),
-        )
-
     def _client_of(self, grant: Grant) -> Client:
         client = self._provider.clients.find(grant.client_id)
         if client is None:
@@ -257,3 +224,43 @@ class GrantState(AuthorizationState):
 
     def _issued(self, access: NewToken) -> AccessToken:
         return AccessToken(access.value, self.access_token_lifetime)
+
+
+def issue_code(
+    provider: OpenIDProvider,
+    request: AuthorizationRequest,
+    user: User,
+    scope: Collection[str] | None = None,
+    extra_id_token_claims: HostClaims = None,
+) -> str:
+    """A code for a request of pyop's kind and a person who is known already."""
+    grant = _new_grant(provider, request, user, scope)
+    return provider.authorization.issue_code(with_host_claims(grant, extra_id_token_claims))
+
+
+def _new_grant(
+    provider: OpenIDProvider, request: AuthorizationRequest, user: User, scope: Collection[str] | None
+) -> Grant:
+    if user.disabled:
+        raise InvalidSubjectIdentifier("the user is disabled")
+    parameters = texts(request)
+    client = provider.clients.find(parameters.get("client_id", ""))
+    if client is None:
+        raise UnauthorizedClient("the request is not that of a client of this provider")
+    granted = read_scope(Parameters({"scope": " ".join(scope)} if scope else parameters), client)
+    claims = read_claims_request(parameters.get("claims"))
+    subject = provider.subjects.of(
+        client, parameters.get("redirect_uri", ""), username=user.username, subject=user.subject
+    )
+    return Grant(
+        client_id=client.client_id,
+        subject=subject,
+        user_subject=user.subject if subject != user.subject else None,
+        scope=granted,
+        claims=provider.authorization.allowed_claims(claims, client, granted).to_dict(),
+        username=user.username,
+        nonce=parameters.get("nonce"),
+        granted_at=time.time(),
+        client_registered_at=client.registered_at,
+        parameters=kept_parameters(parameters),
+    )

@@ -19,6 +19,7 @@ from oic.oic.message import (
     AccessTokenResponse,
     AuthorizationResponse,
     ProviderConfigurationResponse,
+    RegistrationResponse,
 )
 from pyop import exceptions
 from pyop.message import AuthorizationRequest as RequestMessage
@@ -26,15 +27,22 @@ from pyop.provider import Provider
 
 from .authorization import Authorization, add_query
 from .authorization_request import AuthorizationRequest
-from .authorization_state import GrantState
+from .authorization_state import GrantState, issue_code
 from .bearer import read_bearer_token
 from .client_authentication import ClientAuthentication
 from .clients import Client, ClientRegistry
-from .errors import InvalidRequest, OAuthError, RequestTooLarge, TemporarilyUnavailable, UnprovenRedirect
+from .errors import (
+    InvalidClientMetadata,
+    InvalidRequest,
+    OAuthError,
+    RequestTooLarge,
+    TemporarilyUnavailable,
+    UnprovenRedirect,
+)
 from .headers import any_case
 from .hooks import Event, HostClaims, TokenResponse
-from .keyring import KeyRing
 from .parameters import Parameters, parse_parameters
+from .plugin_registry import PluginRegistry
 from .pyop_exceptions import (
     RefusedAccessToken,
     RefusedAuthorization,
@@ -44,9 +52,11 @@ from .pyop_exceptions import (
     UnknownClient,
     UnprovenRedirectURI,
 )
-from .pyop_messages import UserinfoResponse, encoded, message, request_message, summary
+from .pyop_messages import UserinfoResponse, encoded, message, registration_message, request_message, summary
 from .settings import Settings
+from .signing_keys import SigningKeys
 from .store import StoreUnavailable
+from .strict_json import parse_json_object
 from .user_claims import UserClaims
 from .users import UserRegistry
 
@@ -78,9 +88,10 @@ class PyopInterface(Provider):
 
     # What OpenIDProvider has.
     settings: Settings
+    plugins: PluginRegistry
     clients: ClientRegistry
     users: UserRegistry
-    keyring: KeyRing
+    keyring: SigningKeys
     metadata: Mapping[str, Any]
     authorization: Authorization
     client_authentication: ClientAuthentication
@@ -103,7 +114,7 @@ class PyopInterface(Provider):
         self.authentication_request_validators: list[RequestValidator] = []
         """The host's own: called when client and redirect URI are proven and every check of ours has passed."""
         self.registration_request_validators: list[Callable[..., object]] = []
-        """There for hosts that append to it. No client can register itself in this version."""
+        """The host's own: called with what a client sends that registers itself, before it is looked at."""
 
     @property
     def provider_configuration(self) -> ProviderConfigurationResponse:
@@ -145,7 +156,7 @@ class PyopInterface(Provider):
         with self._refusing(proven, RefusedAuthorization):
             request = self._read(proven)
             user = self.authorization.user_of(request, user_id)
-            code = self.authz_state.create_code_for(user, self._message(request), request.scope, extra_id_token_claims)
+            code = issue_code(self, self._message(request), user, request.scope, extra_id_token_claims)
             members = self.authorization.complete(proven.parameters, proven.client, {"code": code})
             return message(AuthorizationResponse, members)
 
@@ -190,13 +201,24 @@ class PyopInterface(Provider):
 
     def handle_client_registration_request(
         self, request: Body, http_headers: Mapping[str, str] | None = None
-    ) -> NoReturn:
-        """Not offered in this version: whatever is asked, raises InvalidClientRegistrationRequest."""
-        raise RefusedRegistration("this provider does not register clients by request")
+    ) -> RegistrationResponse:
+        """RFC 7591 3, where a plugin registers clients. Raises InvalidClientRegistrationRequest.
+
+        The headers have the initial access token. How often a network may ask is for the host to limit.
+        """
+        if not self.plugins.hook.register_client.get_hookimpls():
+            raise RefusedRegistration("this provider does not register clients by request")
+        try:
+            with _store_errors():
+                return self._register(request, _headers(http_headers))
+        except OAuthError as error:
+            if error.status >= 500:
+                raise
+            raise RefusedRegistration(str(error), error.error) from error
 
     def match_client_preferences_with_provider_capabilities(self, client_preferences: Mapping[str, Any]) -> NoReturn:
-        """A part of registration. Raises InvalidClientRegistrationRequest."""
-        raise RefusedRegistration("this provider does not register clients by request")
+        """A part of registration, and nothing by itself. Raises InvalidClientRegistrationRequest."""
+        raise RefusedRegistration("preferences are matched when a client registers")
 
     # Logout.
 
@@ -297,13 +319,27 @@ class PyopInterface(Provider):
         parameters.refuse_problems()
         return parameters
 
+    def _register(self, body: Body, headers: Mapping[str, str]) -> RegistrationResponse:
+        """Raises OAuthError, and what the host's validators raise."""
+        try:
+            metadata = parse_json_object(self._sent(body))
+        except ValueError as error:
+            raise InvalidClientMetadata(f"the request is {error}") from None
+        for validate in self.registration_request_validators:
+            validate(registration_message(metadata))
+        return message(RegistrationResponse, self.plugins.hook.register_client(metadata=metadata, headers=headers))
+
     def _parse(self, body: Body) -> Parameters:
         """Raises InvalidRequest for what is too large or not UTF-8."""
+        limit = self.settings.http.parameter_limit
+        return parse_parameters(self._sent(body), limit=limit, repeatable=self.repeatable_parameters)
+
+    def _sent(self, body: Body) -> bytes:
         sent = body if isinstance(body, bytes) else (body or "").encode("utf-8", "surrogatepass")
-        limits = self.settings.http
-        if len(sent) > limits.body_limit:
-            raise RequestTooLarge(f"the request is larger than {limits.body_limit} bytes")
-        return parse_parameters(sent, limit=limits.parameter_limit, repeatable=self.repeatable_parameters)
+        limit = self.settings.http.body_limit
+        if len(sent) > limit:
+            raise RequestTooLarge(f"the request is larger than {limit} bytes")
+        return sent
 
     def _hinted(self, id_token_hint: object) -> Mapping[str, Any]:
         """The claims of an ID token of ours, expired or not (OpenID Connect RP-Initiated Logout 2)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from urllib.parse import urlencode
 import pytest
 from creance.provider import OpenIDProvider
 from Cryptodome.PublicKey import RSA
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from jwkest.jwk import RSAKey
 from pyop.authz_state import AuthorizationState
 from pyop.provider import Provider
@@ -94,6 +97,17 @@ def adopt() -> Iterator[Callable[..., OpenIDProvider]]:
         adopted.stop()
 
 
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    """RFC 6749 2.3.1, for what needs no encoding."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
+def claims_of(tokens: dict[str, Any], provider: Provider) -> dict[str, Any]:
+    """The claims of an ID token, verified by what the provider publishes."""
+    keys = KeySet.import_key_set(json.loads(json.dumps(provider.jwks)))
+    return dict(jwt.decode(tokens["id_token"], keys, algorithms=["RS256"]).claims)
+
+
 class Client:
     """An app and its host, by the public methods of pyop alone: it drives either provider."""
 
@@ -123,8 +137,8 @@ class Client:
         request = self.provider.parse_authentication_request(self.request(**changes))
         return str(self.provider.authorize(request, user)["code"])
 
-    def exchange(self, code: str, provider: Provider | None = None, **changes: str) -> dict[str, Any]:
-        """The token response for a code, of the provider that issued it or of another."""
+    def exchange(self, code: str, provider: Provider | None = None, **changes: str | None) -> dict[str, Any]:
+        """The token response for a code, of the provider that issued it or of another. None leaves a parameter out."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -132,7 +146,11 @@ class Client:
             "code_verifier": self.verifier,
             **changes,
         }
-        return self.token(form, provider)
+        return self.token({name: value for name, value in form.items() if value is not None}, provider)
+
+    def log_in(self, user: str = "alice", **changes: str | None) -> dict[str, Any]:
+        """Authorize and exchange in one: the tokens."""
+        return self.exchange(self.authorize(user, **changes))
 
     def refresh(self, refresh_token: str, provider: Provider | None = None) -> dict[str, Any]:
         """RFC 6749 6."""
@@ -141,8 +159,7 @@ class Client:
     def token(self, form: dict[str, str], provider: Provider | None = None) -> dict[str, Any]:
         headers = {}
         if self.registration["token_endpoint_auth_method"] == "client_secret_basic":
-            credentials = base64.b64encode(f"{self.client_id}:{SECRET}".encode()).decode()
-            headers["Authorization"] = f"Basic {credentials}"
+            headers = basic(self.client_id, SECRET)
         else:
             form = {**form, "client_id": self.client_id, "client_secret": SECRET}
         response = (provider or self.provider).handle_token_request(urlencode(form), headers)

@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from ..pyop_provider import CALLBACK, CLIENTS, ISSUER, SALT, SECRET, USERS, Client, adopt, plain, plain_provider
-from ..pyop_provider import signing_key as signing_key
+from ..pyop_provider import (
+    CALLBACK,
+    CLIENTS,
+    ISSUER,
+    SALT,
+    SECRET,
+    USERS,
+    Client,
+    adopt,
+    claims_of,
+    plain,
+    plain_provider,
+    signing_key,
+)
 
-__all__ = ["CALLBACK", "CLIENTS", "ISSUER", "SALT", "SECRET", "USERS", "Client", "adopt", "plain", "plain_provider"]
+__all__ = [
+    "CALLBACK",
+    "CLIENTS",
+    "ISSUER",
+    "SALT",
+    "SECRET",
+    "USERS",
+    "Client",
+    "adopt",
+    "claims_of",
+    "plain",
+    "plain_provider",
+    "signing_key",
+]

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from creance.provider import ConfigurationError, InvalidGrant, OpenIDProvider
-from joserfc import jwt
-from joserfc.jwk import KeySet
 from pyop.exceptions import InvalidAccessToken, InvalidAuthenticationRequest
 from pyop.provider import Provider
 from pyop.storage import StatelessWrapper
 
-from .conftest import CALLBACK, CLIENTS, ISSUER, Client, plain_provider
+from .conftest import CALLBACK, CLIENTS, ISSUER, Client, claims_of, plain_provider
 
 Adopt = Callable[..., OpenIDProvider]
-
-
-def claims_of(tokens: dict[str, Any], provider: Provider) -> dict[str, Any]:
-    """The claims of an ID token, verified by what the provider publishes."""
-    keys = KeySet.import_key_set(json.loads(json.dumps(provider.jwks)))
-    return dict(jwt.decode(tokens["id_token"], keys, algorithms=["RS256"]).claims)
 
 
 @pytest.mark.parametrize("client_id", list(CLIENTS))

@@ -97,12 +97,18 @@ class App:
         login.tokens = self.party.exchange(code)
         if login.tokens.status != 200:
             return f"No tokens: {login.tokens.error}", ""
-        assert self.party.verify(login.tokens.id_token)["nonce"] == login.request["nonce"]
-        who = self.party.userinfo(login.tokens.access_token)
-        greeting = html.escape(who.get("name") or who["sub"])
+        greeting = html.escape(self._name_of(login, login.tokens))
         leave = html.escape(f"/logout?state={answer['state']}")
         note = html.escape(login.note)
         return f"Welcome to {self.name}", f"<h1>{greeting}</h1><p id=note>{note}</p><a href='{leave}'>Log out</a>"
+
+    def _name_of(self, login: Login, tokens: Answer) -> str:
+        """Whoever logged in, as far as an app may know that."""
+        if tokens.id_token is None:
+            return "Somebody"
+        assert self.party.verify(tokens.id_token)["nonce"] == login.request["nonce"]
+        claims = self.party.userinfo(tokens.access_token)
+        return str(claims.get("name") or claims["sub"])
 
     def log_out(self, query: Mapping[str, str]) -> str:
         """Where to send somebody to log out: OpenID Connect RP-Initiated Logout 1.0."""

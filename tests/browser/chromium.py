@@ -10,7 +10,14 @@ from typing import Any
 from selenium import webdriver
 
 HOW_TO_GET_ONE = "no browser to test with: apt-get install chromium chromium-driver"
-ARGUMENTS = ("--headless=new", "--disable-dev-shm-usage", "--window-size=1000,800", "--lang=en", "--force-color-profile=srgb")
+ARGUMENTS = (
+    "--headless=new",
+    "--disable-dev-shm-usage",
+    "--window-size=1000,800",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+    "--lang=en",
+)
 
 
 class NoBrowser(Exception):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from .person import Person
 from .world import PASSWORD, World
 
-LIMITS: Mapping[str, str] = MappingProxyType({"CREANCE_LIMITS__FAILED_LOGINS_PER_ACCOUNT": "2"})
+LIMITS: Mapping[str, str] = MappingProxyType({"CREANCE_LIMITS__FAILED_LOGINS_PER_ACCOUNT": "3"})
 """What a provider needs as `environment` so that one can get to all of them."""
 
 SAFARI = (
@@ -28,10 +28,9 @@ def login_with_a_mistake(person: Person, world: World, user: str) -> None:
 
 
 def login_limited(person: Person, world: World, user: str) -> None:
-    somebody = f"nobody-{user}"
     person.visit(world.books)
-    for _ in range(3):
-        person.log_in(somebody, "wrong")
+    for _ in range(4):
+        person.log_in(f"{user}-again", "wrong")
 
 
 def select_account(person: Person, world: World, user: str) -> None:

@@ -42,6 +42,12 @@ class Person:
         act()
         self.wait_until(staleness_of(page))
 
+    def go_back(self, *, steps: int) -> None:
+        """As many pages at once, as from the list that the back button has."""
+        history = self.chromium.execute_cdp_cmd("Page.getNavigationHistory", {})
+        entry = history["entries"][history["currentIndex"] - steps]
+        self.leave(lambda: self._tell("Page.navigateToHistoryEntry", {"entryId": entry["id"]}))
+
     def press(self, label: str) -> None:
         """Click the button or link of this text, and wait for the page that comes then."""
         self.leave(self.named(label).click)
@@ -74,6 +80,10 @@ class Person:
         found = [each for each in place.find_elements("css selector", "button, a, label") if each.text == label]
         assert found, f"no {label!r} in {place.text!r}"
         return found[0]
+
+    def box(self, label: str) -> WebElement:
+        """The checkbox of this label."""
+        return self.named(label).find_element("css selector", "input")
 
     @property
     def title(self) -> str:
@@ -149,4 +159,3 @@ class Person:
 
     def _tell(self, command: str, parameters: dict[str, Any]) -> None:
         self.chromium.execute_cdp_cmd(command, parameters)
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from selenium.webdriver import ActionChains
 
@@ -10,7 +12,7 @@ from .world import PASSWORD, World
 
 
 def test_the_whole_way(person: Person, world: World) -> None:
-    """OpenID Connect Core 3.1: from the app to the login page and back to another origin, and the app knows who it is."""
+    """OpenID Connect Core 3.1: from the app to the login page and back to another origin; the app knows who it is."""
     person.visit(world.wiki, note="page 7")
     assert person.title == "Log in · Creance"
     assert world.wiki.name in person.one(".asks").text
@@ -103,7 +105,7 @@ def test_an_app_that_sends_people_on(person: Person, world: World) -> None:
     assert person.violations() == []
 
 
-def test_too_many_failures(person: Person, make_world) -> None:
+def test_too_many_failures(person: Person, make_world: Callable[..., World]) -> None:
     """RFC 6585 4: the page says how long to wait, keeps the name, and does not look at the password."""
     world = make_world(environment={"CREANCE_LIMITS__FAILED_LOGINS_PER_ACCOUNT": "1"})
     user = world.new_user()

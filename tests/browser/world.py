@@ -72,3 +72,8 @@ class World:
         username = username or f"ada-{secrets.token_hex(4)}"
         self._inside.users.create_user(username, PASSWORD, dict(CLAIMS))
         return username
+
+    def end_sessions(self, username: str) -> None:
+        """Everywhere."""
+        assert self._inside.browser_sessions is not None
+        self._inside.browser_sessions.end_all(username)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import re
-import secrets
 import signal
 import sqlite3
 import threading
@@ -23,6 +21,7 @@ from creance.provider import OpenIDProvider, TemporarilyUnavailable
 from creance.provider.settings import Settings
 from creance.provider.testing import RunningProvider
 
+from ..installed_plugin import installed
 from .ldap_server import PEOPLE, READER, READER_PASSWORD, LDAPServer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "users.md").read_text("utf-8")
@@ -353,14 +352,3 @@ def test_what_the_service_said_is_remembered_for_a_moment(with_service: OpenIDPr
         assert with_service.users.find("carol") is not None
         assert with_service.users.find("nobody") is None
     assert sorted(service.asked) == ["GET /users?username=carol", "GET /users?username=nobody"]
-
-
-def installed(folder: Path, name: str, source: str, plugin: str) -> dict[str, str]:
-    """The example as a distribution, as pip installs it; the environment in which it is found."""
-    module = f"example_{name}_{secrets.token_hex(4)}"
-    information = folder / f"{module}-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text(f"[creance.plugins]\n{name} = {module}:{plugin}\n")
-    (folder / f"{module}.py").write_text(source)
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}

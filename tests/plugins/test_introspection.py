@@ -52,6 +52,26 @@ def test_what_is_said_of_a_refresh_token(app: Any) -> None:
     assert described["exp"] == pytest.approx(described["iat"] + 2592000, abs=1)
 
 
+@pytest.mark.parametrize("changes", [{"subject_type": "pairwise"}, {"first_party": False}], ids=str)
+def test_an_app_learns_no_name_that_it_was_not_given(make_app: MakeApp, changes: dict[str, Any]) -> None:
+    """OpenID Connect Core 8.1, 3.1.2.4: the user name is one for all clients, and nobody was asked for it."""
+    own = {
+        "client_id": "theirs",
+        "client_secret": "a-secret",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid offline_access",
+        **changes,
+    }
+    app = make_app("theirs", subjects={"salt": "a long random text that is kept for ever"}, more_clients=[own])
+    tokens = app.log_in(scope="openid offline_access")
+    for kind in ("access_token", "refresh_token"):
+        described = app.introspect(tokens[kind])
+        assert described["sub"] == app.claims(tokens)["sub"]
+        assert "username" not in described
+    assert make_app("service", app.provider).introspect(tokens["access_token"])["username"] == "alice"
+
+
 @pytest.mark.parametrize("hint", [None, "access_token", "refresh_token", "pct_token", "", "\0", "é" * 1000])
 def test_a_hint_is_only_a_hint(app: Any, hint: str | None) -> None:
     """RFC 7662 2.1: a wrong or unknown one still finds."""

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import structlog.testing
 from creance.provider import Browser, InvalidGrant, InvalidRequest
 from creance.provider.tokens import ACCESS_TOKENS
 from hypothesis import HealthCheck, given, settings
@@ -119,6 +120,19 @@ def test_a_public_client_cannot_be_exempted(make_app: MakeApp) -> None:
     app = make_app("exempt", None, more_clients=[public])
     with pytest.raises(InvalidRequest, match="code_challenge is missing"):
         app.authorize(scope="openid", **NO_CHALLENGE)
+
+
+def test_clients_without_it_can_go_on_for_a_while_and_are_named(make_app: MakeApp) -> None:
+    """RFC 9700 2.1.1: for a move from a provider that did not ask for it; the operator sees who still needs that."""
+    app = make_app("spa", plugins={"pkce": {"insecure_optional": True}})
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert app.exchange(app.authorize(**NO_CHALLENGE), code_verifier=None)["access_token"]
+    named = [line for line in lines if line["event"] == "pkce_missing"]
+    assert [(line["client_id"], line["public"]) for line in named] == [("spa", True)]
+    app.refused(app.authorize(), code_verifier=None)  # who sends a challenge is held to it
+    with pytest.raises(InvalidRequest):
+        app.authorize(code_challenge=None)
 
 
 def test_a_verifier_without_a_challenge_is_a_downgrade_and_refused(make_app: MakeApp) -> None:

@@ -341,6 +341,18 @@ def test_another_person_than_the_hint_s(make: Callable[..., App]) -> None:
     assert "code=" in come_back(app, answer, left, at_proxy("bob")).location
 
 
+def test_the_hint_of_a_pairwise_client_speaks_of_its_own_subject(make_provider: MakeProvider) -> None:
+    """OpenID Connect Core 3.1.2.1, 8.1: the right person is not sent away, with prompt=none neither."""
+    provider = make_provider(
+        plugins={"remote_user": PROXY | LOGIN},
+        subjects={"salt": "a long random text that is kept for ever", "default_type": "pairwise"},
+    )
+    app = App(provider, "app")
+    hint = app.log_in()["id_token"]
+    assert id_token(app, at_proxy(), id_token_hint=hint, prompt="none")["name"] == "Alice Liddell"
+    assert error_of(app.answer(at_proxy("bob"), id_token_hint=hint, prompt="none")) == "login_required"
+
+
 # Beside other plugins
 
 

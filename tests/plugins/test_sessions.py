@@ -15,6 +15,7 @@ from creance.provider.endpoints import origin_of
 from creance.provider.store import Conflict, Operation, Store, StoreUnavailable, bearer_key, make_store, replace
 from creance.provider.testing.relying_party import forms_of
 
+from ..set_cookies import set_cookies
 from .served import CONFIGURATION, REQUEST, Served, serving
 
 ALICE = User("alice", "alices-subject", {})
@@ -266,6 +267,53 @@ def test_prompt_none_does_no_work_for_a_page(served: Served, monkeypatch: pytest
     response = served.get("/authorize", **REQUEST, prompt="none")
     assert "error=login_required" in response.headers["Location"]
     assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize("remember", ["", "yes"])
+def test_a_password_that_is_changed_while_it_is_looked_at(
+    served: Served, monkeypatch: pytest.MonkeyPatch, remember: str
+) -> None:
+    """docs/account.md, Password: a login by the old one that is on its way gives no session, and leaves none behind."""
+    provider = served.provider
+    provider.users.create_user("carol", "the old password", {})
+    verify = provider.users.passwords.verify
+
+    def slowly(password: str, kept: str | None) -> bool:
+        right = verify(password, kept)
+        provider.users.set_password("carol", "the new password")
+        assert provider.browser_sessions is not None
+        assert provider.browser_sessions.end_all("carol") == 0
+        return right
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(provider.users.passwords, "verify", slowly)
+        refused = served.log_in("carol", "the old password", remember=remember)
+    assert refused.status_code == 200
+    assert "is not right" in refused.text
+    assert set_cookies(refused).keys().isdisjoint({"session", "remember"})
+    assert served.session() is None
+    assert served.documents() == []
+    assert [event.name for event in served.events] == ["login_failed"]
+    assert served.log_in("carol", "the new password", remember=remember).status_code == 303
+
+
+def test_who_is_disabled_elsewhere_cannot_log_in_from_then_on(served: Served, tmp_path: Path) -> None:
+    """creance users disable: nothing is begun by a worker that has not heard of it yet, to come back with `enable`."""
+    served.provider.users.create_user("carol", "a password", {})
+    assert served.log_in("carol", "a password").status_code == 303, "this worker remembers her now"
+    elsewhere = OpenIDProvider.from_config(tmp_path / "creance.toml")
+    elsewhere.start()
+    try:
+        elsewhere.users.disable("carol")
+        assert elsewhere.browser_sessions is not None
+        elsewhere.browser_sessions.end_all("carol")
+        refused = served.log_in("carol", "a password", remember="yes")
+        assert refused.status_code == 200
+        elsewhere.users.enable("carol")
+        assert served.documents() == []
+        assert served.session() is None
+    finally:
+        elsewhere.stop()
 
 
 def test_when_all_places_for_hashing_are_taken(served: Served) -> None:

@@ -464,6 +464,22 @@ def test_the_session_ends_between_page_and_answer(app: RelyingParty, browser: Br
     assert asks_for_consent(browser.log_in(page, "alice"))
 
 
+def test_a_login_after_the_answer_keeps_no_decision(app: RelyingParty, browser: Browser) -> None:
+    """docs/consent.md, What it withstands: a remembered browser whose login is not enough is asked anew after it. The
+    decision would be in the URLs of the login, and could be had again from there when it was taken back.
+    """
+    parameters, _ = app.request(max_age="1000")
+    page = browser.follow(browser.get(app.metadata["authorization_endpoint"], params=parameters))
+    action, fields = forms_of(page.text)[0]
+    typed = {"username": "alice", "password": "wonderland", "remember": "yes"}
+    form = ConsentForm(browser.follow(browser.post(action, fields | typed)))
+    session = next(cookie for cookie in browser.http.cookies if cookie.name.endswith("_session"))
+    browser.http.cookies.clear(session.domain, session.path, session.name)
+    login = browser.follow(form.press(browser))
+    assert 'name="password"' in login.text
+    assert asks_for_consent(browser.log_in(login, "alice"))
+
+
 def test_a_page_of_another_browser(app: RelyingParty, browser: Browser, op: RunningProvider) -> None:
     """Issue, Attack tests: a sealed request is replayed by another browser, where the same person is logged in."""
     asked = visit(app, browser)

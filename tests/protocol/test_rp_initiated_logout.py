@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -14,6 +15,7 @@ from creance.provider.testing.relying_party import forms_of
 from ..polling import eventually
 
 BACK = "http://localhost:8401/"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 EXTRA = """
 [[clients]]
 client_id = "other"
@@ -22,6 +24,17 @@ client_name = "<b>Other</b> & {{ 7 * 7 }}"
 redirect_uris = ["http://localhost:8403/callback"]
 post_logout_redirect_uris = ["http://localhost:8403/bye?from=op"]
 scope = "openid"
+
+[subjects]
+salt = "a long random text that is kept for ever"
+
+[[clients]]
+client_id = "pairwise"
+client_secret = "secret"
+redirect_uris = ["http://localhost:8401/callback"]
+post_logout_redirect_uris = ["http://localhost:8401/"]
+scope = "openid"
+subject_type = "pairwise"
 """
 
 
@@ -82,6 +95,18 @@ def test_the_apps_own_session_ends_without_a_question(app: RelyingParty, browser
     assert app.userinfo(tokens.access_token).error == "invalid_token"
 
 
+def test_a_pairwise_app_names_the_session_as_it_knows_it(
+    app: RelyingParty, browser: Browser, logout_op: RunningProvider
+) -> None:
+    """RP-Initiated Logout 2, OpenID Connect Core 8.1: by a `sub` and a `sid` that are its own."""
+    own = logout_op.client("pairwise", secret="secret")
+    theirs, public = own.log_in(browser=browser).id_token, app.log_in(browser=browser).id_token
+    assert own.verify(theirs)["sid"] != app.verify(public)["sid"]
+    assert asks(end_session(browser, id_token_hint=own.log_in().id_token, post_logout_redirect_uri=BACK))
+    assert end_session(browser, id_token_hint=theirs, post_logout_redirect_uri=BACK).headers["Location"] == BACK
+    assert not is_logged_in(browser)
+
+
 def test_a_form_of_another_site_becomes_a_get(app: RelyingParty, browser: Browser, logout_op: RunningProvider) -> None:
     """RP-Initiated Logout 2 (POST), RFC 6265bis 5.6.7: it comes without our cookies, which GET then has."""
     tokens = app.log_in(browser=browser)
@@ -90,6 +115,21 @@ def test_a_form_of_another_site_becomes_a_get(app: RelyingParty, browser: Browse
     assert response.headers["Location"].startswith(logout_op.url("/logout?"))
     assert browser.get(response.headers["Location"]).headers["Location"] == BACK
     assert not is_logged_in(browser)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [[("csrf_token", "x")], [("state", "a"), ("state", "b")], [("state", "x" * 20_000)]],
+    ids=["token", "twice", "long"],
+)
+def test_a_form_of_another_site_takes_no_cookie_away(logout_op: RunningProvider, form: list[tuple[str, str]]) -> None:
+    """RP-Initiated Logout 6, RFC 6265bis 5.6.7: it comes without our cookies, but its answer may remove them."""
+    headers = {"Origin": "https://evil.example.org", "Sec-Fetch-Site": "cross-site"}
+    answer = requests.post(
+        logout_op.url("/logout"), urlencode(form), headers=headers | FORM, allow_redirects=False, timeout=30
+    )
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_an_expired_hint_is_a_hint(app: RelyingParty, tmp_path_factory: pytest.TempPathFactory) -> None:

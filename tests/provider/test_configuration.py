@@ -46,8 +46,11 @@ def mistakes(file: Path, text: str, environ: Mapping[str, str] | None = None) ->
 def test_the_demonstration_is_read(file: Path) -> None:
     """DESIGN, Configuration."""
     settings = read(file, demo_configuration("http://localhost:8400", "127.0.0.1:8400"))
-    assert [client.client_id for client in settings.clients] == ["app", "app-post", "spa", "service"]
-    assert list(settings.plugins) == ["client_credentials", "introspection", "revocation", "sessions"]
+    assert [client.client_id for client in settings.clients] == ["app", "app-post", "spa", "partner", "service"]
+    assert list(settings.plugins) == [
+        *("client_credentials", "introspection", "revocation"),
+        *("sessions", "account", "consent", "rp_initiated_logout"),
+    ]
 
 
 def test_an_issuer_is_all_that_is_needed(file: Path) -> None:

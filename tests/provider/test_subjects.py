@@ -63,6 +63,18 @@ def test_all_that_a_client_sees_is_its_own_subject(apps: dict[str, Any]) -> None
     assert app.claims(app.refresh(tokens["refresh_token"]))["sub"] == seen
 
 
+def test_each_client_sees_another_session(apps: dict[str, Any]) -> None:
+    """OpenID Connect Core 8.1: by one `sid` for all, two sectors would know that it is one person at one browser."""
+    sids = {name: app.claims(app.log_in(session_id="of-alice"))["sid"] for name, app in apps.items()}
+    assert len(set(sids.values())) == len(apps)
+    assert [name for name, sid in sids.items() if sid == "of-alice"] == ["spa"], "which sees the public subject"
+    tokens = apps["one"].log_in(session_id="of-alice")
+    assert apps["one"].claims(tokens)["sid"] == sids["one"]
+    assert apps["one"].claims(apps["one"].log_in(session_id="another"))["sid"] != sids["one"]
+    apps["one"].provider.tokens.end_session("of-alice")
+    assert apps["one"].provider.tokens.find(tokens["refresh_token"], None) is not None, "offline_access outlives it"
+
+
 def test_a_person_is_found_by_the_subject_that_is_public(apps: dict[str, Any]) -> None:
     """OpenID Connect Core 8: ending all that was given for a person ends it in every sector."""
     app = apps["two"]

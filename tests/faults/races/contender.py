@@ -81,7 +81,7 @@ class Contender(OpenIDProvider):
         """A password was right, at a browser that may have a session: the id of the new one."""
         plugin: Any = self.plugins.plugins["sessions"]
         user, browser = self.users.find(username), self.browser(session_id)
-        plugin.logins.log_in(user, None, browser)
+        plugin.logins.log_in(user, None, browser, is_still_right=lambda: True)
         return browser.set_cookies[-1].value
 
     def log_out(self, session_id: str) -> None:

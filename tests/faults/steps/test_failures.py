@@ -30,7 +30,7 @@ def failed(stage: Any, state: str, request: str) -> Iterator[tuple[Any, str]]:
             getattr(scene, request)()
         if at > len(steps):
             break
-        yield scene, steps[-1]
+        yield scene, steps[at - 1]
     assert at > FEWEST_STEPS, "what is no longer a step?"
 
 

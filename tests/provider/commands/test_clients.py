@@ -146,7 +146,7 @@ def test_the_list_pages_through_all(command: Any) -> None:
     provider.stop()
     lines = command.done("clients", "list").splitlines()
     assert lines[0].split() == ["client_id", "authentication", "grants", "where", "name"]
-    assert len(lines) == 1 + 4 + 120
+    assert len(lines) == 1 + 5 + 120
     assert lines[1].split()[:4] == [
         "app",
         "client_secret_basic",

@@ -262,6 +262,7 @@ def test_a_database_is_made_before_the_first_start(command: Any, database: Path)
         "made: the table c_users",
         "made: the index i_users",
         "made: the index i_users.subject",
+        "made: the index i_users.email",
     ]
     assert facts_of(command.done("store", "check"))["integrity"] == "ok"
 
