@@ -12,6 +12,7 @@ import click
 from .growth import measure_growth
 from .load import Load, WrongAnswer
 from .log_line import measure_log_line
+from .login_flood import token_latencies
 from .measuring import Measurement, Round, measure, summary
 from .options import Options, bench_options, make_options
 from .population import populate
@@ -65,6 +66,9 @@ class Bench:
                 server.start()
             world = World(server, load, population)
             self.measurements += self._rows(world)
+            if self.options.starts:
+                say("logins, and tokens meanwhile")
+                self.figures += token_latencies(world, self.options.count)
             self.figures.append(memory(server, size))
         finally:
             server.stop()
