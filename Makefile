@@ -15,7 +15,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 $(shell test -e $(VENV)/.folder && ! grep -qxF '$(CURDIR)' $(VENV)/.folder && rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint docs catalogues bench bench-scale bench-compare profile clean
+.PHONY: help run test test-all lint docs catalogues screenshots bench bench-scale bench-compare profile clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -55,6 +55,9 @@ catalogues: $(VENV)/.installed-dev ## Bring locales/*.po up to date with the tex
 			--input-file build/texts.pot --output-file build/texts.po && \
 		sed -E '$(MADE_BY_BABEL)' build/texts.po > $$catalogue || exit 1; \
 	done
+
+screenshots: $(VENV)/.installed-dev ## Take a picture of every page: docs/screenshots (needs Chromium, and ports 8400 to 8403)
+	@exec env PYTHONPATH=tests $(BIN)/python -m browser.screenshots docs/screenshots
 
 bench: $(VENV)/.installed-dev ## Measure what each request costs (BENCH=quick; tests/bench/options.py has all options)
 	@exec env PYTHONPATH=tests $(BIN)/python -m bench

@@ -21,8 +21,8 @@ SCOPES: Mapping[str, str] = {
 
 CLAIMS: Mapping[str, str] = {
     "name": translatable("Name"),
-    "family_name": translatable("Family name"),
     "given_name": translatable("Given name"),
+    "family_name": translatable("Family name"),
     "middle_name": translatable("Middle name"),
     "nickname": translatable("Nickname"),
     "preferred_username": translatable("User name"),

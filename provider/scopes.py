@@ -9,8 +9,8 @@ from .errors import InvalidScope
 STANDARD_SCOPES: Mapping[str, tuple[str, ...]] = {
     "profile": (
         "name",
-        "family_name",
         "given_name",
+        "family_name",
         "middle_name",
         "nickname",
         "preferred_username",

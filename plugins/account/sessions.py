@@ -42,7 +42,7 @@ class SessionsResource(AccountPage):
         match form.get("end"):
             case "all":
                 self.sessions.end_all(username)
-                self.send_on(resp, visitor.browser, self.provider.url("logout"))
+                self._send_off(resp, visitor)
             case "others":
                 self.sessions.end_all(username, but=own)
                 self.send_home(resp, visitor.browser, OTHERS_ENDED)
@@ -57,6 +57,11 @@ class SessionsResource(AccountPage):
         if any(session.sid == sid for session in self.sessions.of_user(visitor.user.username)):
             self.sessions.end(sid)
         if sid == visitor.session.sid:
-            self.send_on(resp, visitor.browser, self.provider.url("logout"))
+            self._send_off(resp, visitor)
         else:
             self.send_home(resp, visitor.browser, SESSION_ENDED)
+
+    def _send_off(self, resp: falcon.Response, visitor: Visitor) -> None:
+        """For who has ended the session of this very browser: its cookies go, and the next page says so."""
+        self.sessions.log_out(visitor.browser)
+        self.send_on(resp, visitor.browser, self.provider.url("logout"))

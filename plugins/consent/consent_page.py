@@ -23,7 +23,7 @@ from creance.provider.consents import Permissions
 from creance.provider.endpoints import FORM_REFUSALS, PAGE, Asked, PageResource, form_body, redirect
 from creance.provider.endpoints.authorize import finish
 
-from .decision import Decision, Decisions, Question, question_in, with_decision
+from .decision import Decision, Decisions, Question, question_in, undecided, with_decision
 from .items import Item
 
 if TYPE_CHECKING:
@@ -127,9 +127,15 @@ class ConsentResource(PageResource):
     def _answer(
         self, req: falcon.Request, resp: falcon.Response, browser: Browser, asked: Asked, decision: Decision
     ) -> None:
-        """The request goes on from here: the decision does not travel through the browser."""
-        visit = asked.visit
-        self._go_on(req, resp, browser, visit.parameters, visit.started_at, with_decision(visit.decisions, decision))
+        """The request goes on from here: the decision does not travel through the browser.
+
+        Who is not there as they were asked has decided nothing: sealed for a login page that comes first, it would stay
+        in the history of the browser, and could be had again from there when it was taken back.
+        """
+        visit, request = asked.visit, self._read(asked)
+        is_theirs = request is not None and self._person(request, decision.question, browser) is not None
+        decisions = with_decision(visit.decisions, decision) if is_theirs else undecided(visit.decisions)
+        self._go_on(req, resp, browser, visit.parameters, visit.started_at, decisions)
 
     def _ask_somebody_else(self, req: falcon.Request, resp: falcon.Response, browser: Browser, asked: Asked) -> None:
         """The same request from its start, with another login (OpenID Connect Core 3.1.2.1: prompt=login)."""

@@ -58,13 +58,13 @@ Decisions = Mapping[str, Any]
 
 def with_question(decisions: Decisions, question: Question) -> Decisions:
     """The question is put: an earlier decision is none any more."""
-    return {**_of_others(decisions), _QUESTION: question.to_dict()}
+    return {**undecided(decisions), _QUESTION: question.to_dict()}
 
 
 def with_decision(decisions: Decisions, decision: Decision) -> Decisions:
     """The question is answered."""
     allowed = decision.allowed.to_dict() if decision.allowed is not None else None
-    return {**_of_others(decisions), _DECISION: {**decision.question.to_dict(), "allowed": allowed}}
+    return {**undecided(decisions), _DECISION: {**decision.question.to_dict(), "allowed": allowed}}
 
 
 def question_in(decisions: Decisions) -> Question | None:
@@ -82,5 +82,6 @@ def decision_in(decisions: Decisions) -> Decision | None:
     return Decision(Question.from_dict(value), Permissions.from_dict(allowed) if allowed is not None else None)
 
 
-def _of_others(decisions: Decisions) -> Decisions:
+def undecided(decisions: Decisions) -> Decisions:
+    """What others asked: no question of ours, and no answer."""
     return {name: value for name, value in decisions.items() if name not in (_QUESTION, _DECISION)}

@@ -15,7 +15,6 @@ from creance.provider import (
     TemporarilyUnavailable,
     TooManyRequests,
     UnprovenRedirect,
-    User,
     translatable,
 )
 from creance.provider.endpoints import FORM_REFUSALS, PAGE, PageResource, form_body
@@ -127,12 +126,9 @@ class LoginResource(PageResource):
         if "account" in form:
             self._go_on(req, resp, browser, purpose, form["account"])
             return
-        user = self._authenticate(req, resp, form, browser, purpose)
-        if user is None:
-            return
-        self._plugin.logins.log_in(user, purpose.client_id, browser, remember=_remember_in(form))
-        req.context.log.outcome = "login"
-        self.send_on(resp, browser, purpose.onward(self.provider))
+        if self._log_in(req, resp, form, browser, purpose):
+            req.context.log.outcome = "login"
+            self.send_on(resp, browser, purpose.onward(self.provider))
 
     def _open(self, req: falcon.Request, parameters: Parameters, browser: Browser) -> Purpose:
         """What the login is for. Raises UnprovenRedirect."""
@@ -186,36 +182,49 @@ class LoginResource(PageResource):
             self._show(req, resp, browser, purpose, form, problem=STALE, status=403)
         return True
 
-    def _authenticate(
+    def _log_in(
         self, req: falcon.Request, resp: falcon.Response, form: Parameters, browser: Browser, purpose: Purpose
-    ) -> User | None:
-        """The user whose password it is. Otherwise None, and the form is shown again: the same for a name that is not
-        there, in the same time.
+    ) -> bool:
+        """Whether the password was right, so that there is a session. Otherwise the form is shown again: the same for a
+        name that is not there, in the same time.
         """
         log, typed = req.context.log, _name_in(form)
         if not typed or "password" not in form:
             log.outcome = "refused"
             self._show(req, resp, browser, purpose, form, problem=INCOMPLETE)
-            return None
+            return False
         try:
-            username = username_meant(self.provider.users, typed, self._plugin.settings.login_with)
-            user = self.provider.login_limits.authenticate(username, form["password"], browser, typed)
+            done = self._try(form, browser, purpose, typed)
         except TooManyRequests as error:
             log.error, log.hint = error.error, error.hint
             self._show(req, resp, browser, purpose, form, problem=LIMITED, wait=error.retry_after, status=429)
             resp.set_header("Retry-After", str(error.retry_after))
-            return None
+            return False
         except TemporarilyUnavailable as error:
             log.error, log.hint = error.error, error.hint
             self._show(req, resp, browser, purpose, form, problem=BUSY, status=503)
             resp.set_header("Retry-After", "2")
-            return None
-        if user is None:
+            return False
+        if not done:
             log.outcome, log.error = "refused", "login_failed"
             # No name: people type their password into that field too.
             self.provider.happened(Event("login_failed", purpose.client_id))
             self._show(req, resp, browser, purpose, form, problem=WRONG)
-        return user
+        return done
+
+    def _try(self, form: Parameters, browser: Browser, purpose: Purpose, typed: str) -> bool:
+        """Look at the password, then begin the session. A password that is changed meanwhile was wrong."""
+        users = self.provider.users
+        username = username_meant(users, typed, self._plugin.settings.login_with)
+        kept = users.kept_password(username)
+        user = self.provider.login_limits.authenticate(username, form["password"], browser, typed)
+        return user is not None and self._plugin.logins.log_in(
+            user,
+            purpose.client_id,
+            browser,
+            remember=_remember_in(form),
+            is_still_right=lambda: users.kept_password(username) == kept,
+        )
 
     def _show_first(
         self, req: falcon.Request, resp: falcon.Response, browser: Browser, purpose: Purpose, session: Session | None

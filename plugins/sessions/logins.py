@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from creance.provider import Browser, BrowserSession, Event, OpenIDProvider, User, new_id
@@ -76,27 +76,48 @@ class Logins:
 
     # Login and logout.
 
-    def log_in(self, user: User, client_id: str | None, browser: Browser, *, remember: bool = False) -> None:
+    def log_in(
+        self,
+        user: User,
+        client_id: str | None,
+        browser: Browser,
+        *,
+        remember: bool = False,
+        is_still_right: Callable[[], bool],
+    ) -> bool:
         """Begin a session under a new id, whatever cookies came along. What is there of another person ends, with its
         tokens; an earlier login of the same one goes on under its `sid`, remembered anew or no longer.
+
+        `is_still_right` is asked when the session is there: whether the password counts still. Who changes it, or
+        disables the user, ends all sessions after that: so this one is found by one of the two. False where it does
+        not count.
         """
         previous = self._previous_session(user, browser)
         sid = previous.sid if previous else self._previous_login(user, browser)
         if sid is not None:
             self._provider.store.write([self.remembered.ending(sid)])
         sid, now = sid or new_id(), time.time()
-        insertions = []
-        if remember and self._remembers:
-            token, insertion = self.remembered.remember(user, sid, now, browser)
-            insertions.append(insertion)
+        token, insertion = self.remembered.remember(user, sid, now, browser)
+        remembers = remember and self._remembers
+        session_id = self.sessions.begin(
+            user,
+            _BY_PASSWORD,
+            previous,
+            sid=sid,
+            browser=browser,
+            auth_time=now,
+            together_with=[insertion] if remembers else [],
+        )
+        if not is_still_right():
+            self._end(sid)
+            return False
+        browser.set_cookie(self._session_cookie, session_id)
+        if remembers:
             browser.set_cookie(self._remember_cookie, token, self.remembered.lifetime)
         elif self._remember_cookie in browser.cookies:
             browser.remove_cookie(self._remember_cookie)
-        session_id = self.sessions.begin(
-            user, _BY_PASSWORD, previous, sid=sid, browser=browser, auth_time=now, together_with=insertions
-        )
-        browser.set_cookie(self._session_cookie, session_id)
         self._provider.happened(Event("login", client_id, user.username))
+        return True
 
     def log_out(self, browser: Browser) -> None:
         """End what this browser is logged in by, if it is, and what that gave."""
@@ -106,7 +127,8 @@ class Logins:
             self.end(sid)
         if self._remember_cookie in browser.cookies:
             browser.remove_cookie(self._remember_cookie)
-        browser.remove_cookie(self._session_cookie)
+        if self._session_cookie in browser.cookies:  # a form of another site comes without it, and takes none away
+            browser.remove_cookie(self._session_cookie)
 
     # All of them.
 

@@ -37,7 +37,8 @@ class LogoutResource(PageResource):
         if session is None:
             self.pages.answer(req, resp, "logged_out.html", login=self.provider.url("login"))
         else:
-            self.show(req, resp, browser, "logout.html", username=session.username, logout=self.provider.url("logout"))
+            places = {"logout": self.provider.url("logout"), "home": self.provider.url("front_page")}
+            self.show(req, resp, browser, "logout.html", username=session.username, **places)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Prove that the form is ours, end the session, and go to the page that says so."""

@@ -52,10 +52,6 @@ class Person:
         """Click the button or link of this text, and wait for the page that comes then."""
         self.leave(self.named(label).click)
 
-    def press_in(self, selector: str, label: str) -> None:
-        """The same within the first element that matches a CSS selector."""
-        self.leave(self.named(label, self.one(selector)).click)
-
     def log_in(self, username: str, password: str, *, remember: bool = False) -> None:
         """Fill in the login form that is there, and send it."""
         name = self.one("#username")

@@ -22,7 +22,7 @@ OVERVIEW = {"login": 500, "consent": 500, "account": 740}
 """The pages that README shows, and how wide."""
 PORT, APP_PORTS = 8400, (8401, 8402, 8403)
 """The addresses on the pages are those of the demonstration, and the same in every picture."""
-COLOURS = 96
+COLOURS = 160
 SCHEMES = {"-dark": "dark"}
 
 
