@@ -70,8 +70,8 @@ class IDTokenClaims(Plugin[Settings, ClientSettings]):
             claims["acr"] = grant.acr
         if grant.amr:
             claims["amr"] = list(grant.amr)
-        if grant.session_id is not None:
-            claims["sid"] = grant.session_id  # by which an app asks for this session's end (RP-Initiated Logout 2)
+        if grant.session_id is not None:  # by it an app asks for this session's end (RP-Initiated Logout 2)
+            claims["sid"] = self.provider.subjects.session_of(client, grant.session_id)
         if grant.nonce is not None and not refreshed:
             claims["nonce"] = grant.nonce
         if access_token is not None:

@@ -75,12 +75,24 @@ class Introspection(Plugin[PluginSettings, ClientSettings]):
             "iat": int(token.issued_at),
             "exp": int(token.expires_at),
         }
-        some = {"username": grant.username, "token_type": "Bearer" if token.kind == "access_token" else None}
+        some = {
+            "username": grant.username if self._may_know_username(token, client) else None,
+            "token_type": "Bearer" if token.kind == "access_token" else None,
+        }
         for name, value in some.items():
             described.pop(name, None)
             if value is not None:
                 described[name] = value
         return described
+
+    @staticmethod
+    def _may_know_username(token: Token, client: Client) -> bool:
+        """The name is the same for all clients, and nobody was asked for it: so an app learns it of its own tokens only
+        where it is the operator's and sees the public `sub` (OpenID Connect Core 8.1). Who is set to see the tokens of
+        others is trusted with it.
+        """
+        own = token.grant.client_id == client.client_id
+        return not own or (client.settings.first_party and token.grant.user_subject is None)
 
 
 class IntrospectionResource(BackChannelResource):

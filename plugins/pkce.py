@@ -10,6 +10,7 @@ import re
 from creance.provider import (
     AuthorizationRequest,
     Client,
+    ClientNotices,
     Grant,
     InvalidGrant,
     InvalidRequest,
@@ -29,7 +30,11 @@ class Settings(PluginSettings):
     """Settings of `[plugins.pkce]`."""
 
     allow_plain: bool = False
-    """Accept code_challenge_method=plain. Only for clients that cannot do S256."""
+    """Accept code_challenge_method=plain. Only for clients that cannot do S256: each is named in the log once an hour
+    (`pkce_plain`)."""
+    insecure_optional: bool = False
+    """Let clients go on that send no code_challenge, while they move from a provider that did not ask for one: whoever
+    gets hold of a code of theirs may be able to use it. Each is named in the log once an hour (`pkce_missing`)."""
 
 
 class ClientSettings(PluginSettings):
@@ -43,6 +48,11 @@ class PKCE(Plugin[Settings, ClientSettings]):
     """Required of every client, S256 only, unless settings say otherwise."""
 
     default_on = True
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        super().__init__(name, settings)
+        self._missing = ClientNotices("pkce_missing")
+        self._plain = ClientNotices("pkce_plain")
 
     @property
     def methods(self) -> list[str]:
@@ -63,12 +73,14 @@ class PKCE(Plugin[Settings, ClientSettings]):
             if method is not None:
                 raise InvalidRequest("code_challenge_method without code_challenge (RFC 7636 4.3)")
             if not self.exempt(client, request):
-                raise InvalidRequest("code_challenge is missing: this provider requires PKCE (RFC 7636)")
+                self.without_challenge(client)
             return
         if (method or "plain") not in self.methods:  # RFC 7636 4.3: plain where it is absent
             raise InvalidRequest(f"code_challenge_method must be {' or '.join(self.methods)} (RFC 7636 4.3)")
         if not (_SHA256 if method == "S256" else _UNRESERVED).fullmatch(challenge):
             raise InvalidRequest("code_challenge is malformed (RFC 7636 4.2)")
+        if method != "S256":
+            self._plain.about(client.client_id)
 
     @hookimpl
     def check_code_exchange(self, grant: Grant, parameters: Parameters) -> None:
@@ -85,6 +97,12 @@ class PKCE(Plugin[Settings, ClientSettings]):
             raise InvalidGrant("code_verifier is malformed (RFC 7636 4.1)")
         if not hmac.compare_digest(self.challenge_of(verifier, grant), challenge):
             raise InvalidGrant("code_verifier does not match")
+
+    def without_challenge(self, client: Client) -> None:
+        """Raises InvalidRequest, unless the operator lets such clients go on for a while."""
+        if not self.settings.insecure_optional:
+            raise InvalidRequest("code_challenge is missing: this provider requires PKCE (RFC 7636)")
+        self._missing.about(client.client_id, public=client.public)
 
     def exempt(self, client: Client, request: AuthorizationRequest) -> bool:
         """RFC 9700 2.1.1: confidential, named as exempt, and an OpenID request with a nonce."""

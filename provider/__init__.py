@@ -11,6 +11,7 @@ from .browser import Browser, Cookie
 from .browser_sessions import BrowserSession, BrowserSessions
 from .catalogues import translatable
 from .claims_request import ClaimRequest, ClaimsRequest, requested_claims
+from .client_notices import ClientNotices
 from .clients import Client
 from .configuration import read_settings
 from .errors import (
@@ -23,6 +24,7 @@ from .errors import (
     InvalidClient,
     InvalidClientMetadata,
     InvalidGrant,
+    InvalidRedirectURI,
     InvalidRequest,
     InvalidScope,
     InvalidToken,
@@ -48,6 +50,7 @@ from .hooks import (
     TokenResponse,
     hookimpl,
 )
+from .host_login import HostLogin, HostLogins
 from .identifiers import new_id
 from .openid_provider import OpenIDProvider
 from .parameters import Parameters
@@ -56,6 +59,7 @@ from .registration import ClientSettings, UserSettings
 from .routes import Endpoint, Resource
 from .scopes import split_scope
 from .settings import Settings
+from .signers import Signer, read_public_key
 from .tokens import Token
 from .user_sources import UserSource
 from .users import User, Users, released_claims
@@ -73,6 +77,7 @@ __all__ = [
     "Claims",
     "ClaimsRequest",
     "Client",
+    "ClientNotices",
     "ClientSettings",
     "ConfigurationError",
     "ConsentRequired",
@@ -83,12 +88,15 @@ __all__ = [
     "Event",
     "Grant",
     "GrantHandler",
+    "HostLogin",
+    "HostLogins",
     "InsufficientScope",
     "Interaction",
     "InteractionRequired",
     "InvalidClient",
     "InvalidClientMetadata",
     "InvalidGrant",
+    "InvalidRedirectURI",
     "InvalidRequest",
     "InvalidScope",
     "InvalidToken",
@@ -102,6 +110,7 @@ __all__ = [
     "Resource",
     "ServerError",
     "Settings",
+    "Signer",
     "TemporarilyUnavailable",
     "Token",
     "TokenRequest",
@@ -121,6 +130,7 @@ __all__ = [
     "hookimpl",
     "new_id",
     "provider_pages",
+    "read_public_key",
     "read_settings",
     "released_claims",
     "requested_claims",

@@ -21,6 +21,8 @@ from .endpoints.pages import Pages
 from .endpoints.reading import Reader
 from .endpoints.token import TokenResource
 from .endpoints.userinfo import UserinfoResource
+from .errors import ConfigurationError
+from .host_login import HostLogins
 from .openid_provider import OpenIDProvider
 from .page_templates import OUR_PACKAGE
 from .request_log import report_defect
@@ -37,6 +39,9 @@ class App(falcon.App[Request, falcon.Response]):
     """Seconds."""
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        if environ.get("SCRIPT_NAME"):  # mounted by a host: routes are those of the whole path (PEP 3333)
+            path = environ["SCRIPT_NAME"] + environ.get("PATH_INFO", "")
+            environ = {**environ, "SCRIPT_NAME": "", "PATH_INFO": path}
         with deadline(self.store_deadline), baton.held():
             try:
                 return super().__call__(environ, start_response)
@@ -45,12 +50,17 @@ class App(falcon.App[Request, falcon.Response]):
                 raise
 
 
-def create_app(provider: OpenIDProvider) -> App:
+def create_app(provider: OpenIDProvider, host_login: HostLogins | None = None) -> App:
     """A WSGI app that serves a provider under the path of its issuer. Starts the provider if it is not started.
 
-    Raises ConfigurationError, StoreUnavailable, StoreRefused.
+    `host_login` is for a host that has a login of its own, and needs the plugin of that name. Raises
+    ConfigurationError, StoreUnavailable, StoreRefused.
     """
     provider.start()
+    if host_login is not None:
+        if not provider.plugins.hook.host_login.get_hookimpls():
+            raise ConfigurationError("create_app: host_login is given, and no plugin takes it: switch on host_login")
+        provider.plugins.hook.host_login(host_login=host_login)
     reader = Reader(provider.settings.http, provider.repeatable_parameters)
     resources = {endpoint.name: endpoint.resource for endpoint in provider.endpoints if endpoint.resource}
     resources |= _core_resources(provider)

@@ -127,7 +127,7 @@ class Authorization:
             max_age=read_max_age(parameters, client),
             hinted_subject=one_subject(self._read_hint(parameters), claims),
             started_at=started_at,
-            claims=self._allowed_claims(claims, client, scope),
+            claims=self.allowed_claims(claims, client, scope),
             acr_values=read_acr_values(parameters, client, claims),
             decisions=decisions or {},
         )
@@ -210,7 +210,7 @@ class Authorization:
         location = self.respond(request.parameters, request.client, request.redirect_uri, response)
         return Redirect(location, request.client.client_id)
 
-    def _allowed_claims(self, claims: ClaimsRequest, client: Client, scope: tuple[str, ...]) -> ClaimsRequest:
+    def allowed_claims(self, claims: ClaimsRequest, client: Client, scope: tuple[str, ...]) -> ClaimsRequest:
         """OpenID Connect Core 5.5: for requests of OpenID only, and only claims of the scopes that the client is
         registered for: to ask for another by its own name is no way around that.
         """

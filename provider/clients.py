@@ -20,7 +20,7 @@ from .scopes import split_scope
 from .secret_files import read_first_line
 from .setting_types import LONGEST_IDENTIFIER
 from .settings import Settings
-from .store import FOREVER, AlreadyExists, Collection, Store, delete, insert
+from .store import FOREVER, AlreadyExists, Collection, Conflict, Document, Store, delete, insert, replace
 
 CLIENTS = Collection("clients")
 
@@ -72,6 +72,15 @@ class Client:
         return without_port is not None and any(
             without_port == _without_loopback_port(registered) for registered in self.redirect_uris
         )
+
+
+def _document(client: Client, registration: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A client as the store has it: never with a secret."""
+    settings = client.settings.model_dump(
+        mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"}
+    )
+    kept = {"client_secret_hash": client.secret_hash, "client_id_issued_at": client.registered_at}
+    return {**settings, **kept, **({"registration": dict(registration)} if registration is not None else {})}
 
 
 # By the text alone, since parsers of URLs forgive what browsers do not: they drop line breaks, and change case.
@@ -130,20 +139,48 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             raise InvalidClient("client authentication failed", hint="client_secret_expires_at has passed")
         return client
 
-    def add(self, settings: ClientSettings) -> Client:
-        """Keep a client in the store. Raises ConfigurationError where the client_id is taken or a field is wrong."""
+    def add(
+        self, settings: ClientSettings, registration: Mapping[str, Any] | None = None, valid_until: float = FOREVER
+    ) -> Client:
+        """Keep a client in the store. Raises ConfigurationError where the client_id is taken or a field is wrong.
+
+        `registration` is what is kept of a client that registered itself and no other request looks at. After
+        `valid_until`, in seconds since the epoch, it is gone.
+        """
         client = self._make(settings, "client", registered_at=time.time())
         if client.client_id in self._configured:
             raise ConfigurationError(f"client_id {client.client_id} is in the configuration file")
-        document = settings.model_dump(
-            mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"}
-        ) | {"client_secret_hash": client.secret_hash, "client_id_issued_at": client.registered_at}
         try:
-            self._opened.write([insert(CLIENTS, client.client_id, document, FOREVER)])
+            self._opened.write([insert(CLIENTS, client.client_id, _document(client, registration), valid_until)])
         except AlreadyExists:
             raise ConfigurationError(f"client_id {client.client_id} exists already") from None
         self._stored.forget(client.client_id)
         return client
+
+    def registered(self, client_id: str) -> Document | None:
+        """A client that registered itself, as the store has it now: its value has the member `registration`."""
+        if self._store is None or len(client_id) > LONGEST_IDENTIFIER:
+            return None
+        document = self._store.get(CLIENTS, client_id)
+        return document if document and "registration" in document.value else None
+
+    def update(self, document: Document, settings: ClientSettings, registration: Mapping[str, Any]) -> Client:
+        """Another registration of the same client, whose codes and tokens go on. Other workers know it within some
+        seconds. Raises ConfigurationError, and Conflict where it was changed or removed since it was read.
+        """
+        client = self._make(settings, "client", registered_at=document.value["client_id_issued_at"])
+        self._opened.write([replace(CLIENTS, document, _document(client, registration))])
+        self._stored.forget(client.client_id)
+        return client
+
+    def keep(self, client_id: str) -> None:
+        """A client that would be gone after a time stays for good. For others nothing is written."""
+        while (document := self.registered(client_id)) is not None and document.valid_until < FOREVER:
+            try:
+                self._opened.write([replace(CLIENTS, document, document.value, FOREVER)])
+            except Conflict:  # it has just registered something else
+                continue
+            return
 
     def remove(self, client_id: str) -> None:
         """Remove a client of the store: its codes and tokens give nothing from then on. Raises ConfigurationError."""
@@ -163,7 +200,7 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
         after = None
         while documents := self._opened.page(CLIENTS, after):
             for document in documents:
-                yield self._from_document(document.value)
+                yield self.from_document(document)
             after = documents[-1].key
 
     @property
@@ -174,11 +211,13 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
 
     def _read(self, client_id: str) -> Client | None:
         document = self._opened.get(CLIENTS, client_id)
-        return self._from_document(document.value) if document else None
+        return self.from_document(document) if document else None
 
-    def _from_document(self, value: dict[str, Any]) -> Client:
+    def from_document(self, document: Document) -> Client:
         """It was checked when it was written, and a request waits for it: it is not checked again."""
+        value = dict(document.value)
         registered_at = value.pop("client_id_issued_at", 0.0)
+        value.pop("registration", None)
         settings = ClientSettings.model_construct(**value)
         return self._make(settings, "client", registered_at=registered_at, strict_plugins=False)
 

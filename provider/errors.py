@@ -207,6 +207,12 @@ class InvalidClientMetadata(OAuthError):
     error = "invalid_client_metadata"
 
 
+class InvalidRedirectURI(OAuthError):
+    """A redirect URI of a registration cannot be accepted (RFC 7591 3.2.2)."""
+
+    error = "invalid_redirect_uri"
+
+
 class UnprovenRedirect(OAuthError):
     """client_id or redirect_uri is not proven: the person sees a page, and nobody is sent anywhere (RFC 6749 4.1.2.1).
 

@@ -1,4 +1,4 @@
-"""Signing keys that the operator or a host brings, in place of those that the provider makes and rotates itself.
+"""Signing keys that the operator, a plugin or a host brings, in place of those that the provider makes and rotates.
 
 The first key of an algorithm signs. The others are published and verify: a key that is to sign next, or that has signed
 before. They change when the provider is started with others.
@@ -8,38 +8,63 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
 
 from .errors import ConfigurationError
-from .signers import Signer
+from .outside_signer import OutsideSigner
+from .signers import LocalSigner, PublicKey, Signer
+
+AnyKey = PublicKey | OutsideSigner
+
+
+@dataclass(frozen=True, slots=True)
+class GivenKey:
+    """As `KnownKey`."""
+
+    kid: str
+    algorithm: str
+    state: str
+    created_at: None = None
+    retired_at: None = None
 
 
 class GivenKeys:
     """Signs, verifies and publishes as `KeyRing` does, with keys that are not ours to change."""
 
-    def __init__(self, signers: Sequence[Signer], *, issuer: str) -> None:
-        """Raises ConfigurationError where two keys have one `kid`."""
+    def __init__(self, keys: Iterable[PublicKey], *, issuer: str, timeout: float = 5.0) -> None:
+        """`timeout`: seconds that a signature of a plugin's signer may take. Raises ConfigurationError where two keys
+        have one `kid`.
+        """
         self._issuer = issuer
-        self._signers: dict[str, Signer] = {}
-        self._public: dict[str, tuple[str, RSAKey | ECKey]] = {}
-        for signer in signers:
-            kid = str(signer.public_jwk["kid"])
-            if kid in self._public:
-                raise ConfigurationError(f"two signing keys have the kid {kid}")
-            kind = RSAKey if signer.algorithm == "RS256" else ECKey
-            self._public[kid] = (signer.algorithm, kind.import_key(dict(signer.public_jwk)))
-            self._signers.setdefault(signer.algorithm, signer)
-        self.jwks = json.dumps({"keys": [dict(signer.public_jwk) for signer in signers]}).encode()
+        self._timeout = timeout
+        self._own = list(keys)
+        self._take(self._own)
+
+    def bring(self, signers: Iterable[tuple[str, Sequence[Signer]]]) -> None:
+        """Those of plugins, each under the name of its plugin, come after the others. Raises ConfigurationError."""
+        brought = [
+            OutsideSigner(signer, name=f"plugins.{name}", timeout=self._timeout)
+            for name, of_plugin in signers
+            for signer in of_plugin
+        ]
+        self._take([*self._own, *brought])
 
     @property
-    def algorithms(self) -> Sequence[str]:
-        """Those that there is a key for, in the order of the keys."""
+    def algorithms(self) -> list[str]:
+        """Those that there is a signing key for, in the order of the keys."""
         return list(self._signers)
+
+    def refuse_missing(self, algorithms: Sequence[str]) -> None:
+        """Raise ConfigurationError where there is no key for an algorithm of the configuration."""
+        if missing := [each for each in algorithms if each not in self._signers]:
+            raise ConfigurationError(
+                f"keys.algorithms: there is no signing key for {', '.join(missing)} among those that are given"
+            )
 
     def start(self) -> None:
         """There is nothing to read."""
@@ -48,9 +73,9 @@ class GivenKeys:
         """They are here."""
 
     def sign(self, algorithm: str, claims: Mapping[str, Any]) -> str:
-        """The claims as a JWS (RFC 7515)."""
+        """The claims as a JWS (RFC 7515). Raises TemporarilyUnavailable where a plugin's signer does not answer."""
         signer = self._signers[algorithm]
-        header = {"alg": algorithm, "kid": signer.public_jwk["kid"]}
+        header = {"alg": algorithm, "kid": signer.kid}
         signing_input = b".".join(
             _base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims)
         )
@@ -64,29 +89,47 @@ class GivenKeys:
         """
         try:
             header = jws.extract_compact(token.encode()).headers()
-            for algorithm, public in self._candidates(header):
+            for key in self._candidates(header):
                 try:
-                    claims = json.loads(jws.deserialize_compact(token, public, algorithms=[algorithm]).payload)
+                    verified = jws.deserialize_compact(token, key.key, algorithms=[key.algorithm])
                 except JoseError:
                     continue
+                claims = json.loads(verified.payload)
                 if isinstance(claims, dict) and claims.get("iss") == self._issuer:
                     return claims
         except (JoseError, UnicodeError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a valid JWS: {type(error).__name__}") from None
         raise ValueError("not signed by a key of this provider, or not issued by it")
 
-    def keys(self) -> NoReturn:
-        """They are the operator's. Raises ConfigurationError."""
-        raise ConfigurationError("the signing keys are given by the configuration: look there")
+    def keys(self) -> list[GivenKey]:
+        """Those that sign, and those that are published beside them."""
+        signing = {signer.kid for signer in self._signers.values()}
+        return [
+            GivenKey(kid, key.algorithm, "active" if kid in signing else "published") for kid, key in self._keys.items()
+        ]
 
     def rotate(self, *, immediately: bool = False, withdraw: bool = False) -> NoReturn:
         """They are the operator's. Raises ConfigurationError."""
-        raise ConfigurationError("the signing keys are given by the configuration: change them there")
+        raise ConfigurationError(
+            "the signing keys are given, by keys.signing_key_files, a plugin or a host: change them there, and restart "
+            "(docs/keys.md)"
+        )
 
-    def _candidates(self, header: Mapping[str, Any]) -> list[tuple[str, RSAKey | ECKey]]:
+    def _take(self, keys: Sequence[AnyKey]) -> None:
+        found: dict[str, AnyKey] = {}
+        signers: dict[str, LocalSigner | OutsideSigner] = {}
+        for key in keys:
+            if found.setdefault(key.kid, key) is not key:
+                raise ConfigurationError(f"two signing keys have the kid {key.kid}")
+            if isinstance(key, LocalSigner | OutsideSigner):
+                signers.setdefault(key.algorithm, key)
+        self._keys, self._signers = found, signers
+        self.jwks = json.dumps({"keys": [dict(key.public_jwk) for key in keys]}).encode()
+
+    def _candidates(self, header: Mapping[str, Any]) -> list[AnyKey]:
         kid = header.get("kid")
-        found = self._public.values() if kid is None else [self._public[kid]] if kid in self._public else []
-        return [each for each in found if each[0] == header.get("alg")]
+        found = list(self._keys.values()) if kid is None else [self._keys[kid]] if kid in self._keys else []
+        return [each for each in found if each.algorithm == header.get("alg")]
 
 
 def _base64url(content: bytes) -> bytes:

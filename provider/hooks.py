@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from .browser_sessions import BrowserSessions
     from .clients import Client
     from .grants import Grant
+    from .host_login import HostLogins
     from .parameters import Parameters
     from .routes import Endpoint
+    from .signers import Signer
     from .store import Collection
     from .tokens import Token
     from .user_sources import UserSource
@@ -97,7 +99,7 @@ class Interaction:
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something happened. `name` is one of: login, login_failed, logout, password_changed, consent, consent_denied,
-    authorization, token, revocation, code_replayed, refresh_token_reused, remembered_token_reused.
+    authorization, token, revocation, code_replayed, refresh_token_reused, remembered_token_reused, registration.
     """
 
     name: str
@@ -163,6 +165,18 @@ class Hooks:
     def users(self) -> UserSource | None:
         """People who are kept somewhere else: LDAP, SQL, a web service. Asked when all plugins have started; their
         users are looked for after those of the file and of the store, in the order of the configuration.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def host_login(self, host_login: HostLogins) -> None:
+        """A host mounts the app, and says by this callable who is logged in: `create_app(provider, host_login=…)`."""
+        raise NotImplementedError
+
+    @hookspec
+    def signers(self) -> Sequence[Signer]:
+        """Keys that sign ID tokens in place of the provider's own: of a PKCS#11 token, or a key management service.
+        Asked when all plugins have started; `keys.algorithms` says which algorithms there are to be.
         """
         raise NotImplementedError
 
@@ -290,6 +304,13 @@ class Hooks:
     @hookspec
     def check_registration(self, metadata: Mapping[str, Any]) -> None:
         """A client is being registered. Raise InvalidClientMetadata to refuse: policies."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def register_client(self, metadata: Metadata, headers: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """A client asks a pyop host to register it: what it sent, with the headers of its request. The first result is
+        the answer (RFC 7591 3.2.1); none at all: this provider does not register clients by request.
+        """
         raise NotImplementedError
 
     @hookspec

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from .clients import Client
 from .errors import ServerError
 from .grants import Grant
-from .keyring import KeyRing
 from .plugin_registry import PluginRegistry
+from .signing_keys import SigningKeys
 from .users import User
 
 
@@ -17,7 +17,7 @@ class IDTokens:
     """Makes ID tokens for code exchange and refresh."""
 
     def __init__(
-        self, plugins: PluginRegistry, keyring: KeyRing, *, issuer: str, lifetime: int, algorithms: Sequence[str]
+        self, plugins: PluginRegistry, keyring: SigningKeys, *, issuer: str, lifetime: int, algorithms: Sequence[str]
     ) -> None:
         self._plugins = plugins
         self._keyring = keyring

@@ -26,7 +26,7 @@ from .store import AlreadyExists, Collection, Conflict, Document, Store, StoreUn
 
 SIGNING_KEYS = Collection("signing_keys", group="keys")
 
-_DOCUMENT = "keyring"
+DOCUMENT = "keyring"
 _PURPOSE = "signing key"
 REFRESH = 5.0
 """Seconds after which a rotation made by another process is looked for."""
@@ -79,7 +79,7 @@ class KeyRing:
     def start(self) -> None:
         """Read the keys; make those that are missing. Raises ConfigurationError where the secret does not open them."""
         while True:
-            document = self._store.get(SIGNING_KEYS, _DOCUMENT)
+            document = self._store.get(SIGNING_KEYS, DOCUMENT)
             if document:
                 self._take(document)  # nothing is added to keys that are not ours, or under a secret that is not theirs
             entries = document.value["keys"] if document else []
@@ -94,7 +94,7 @@ class KeyRing:
             value = {"issuer": self._issuer, "keys": [*entries, *self._generate_all(missing)]}
             try:
                 self._store.write(
-                    [replace(SIGNING_KEYS, document, value) if document else insert(SIGNING_KEYS, _DOCUMENT, value)]
+                    [replace(SIGNING_KEYS, document, value) if document else insert(SIGNING_KEYS, DOCUMENT, value)]
                 )
             except (AlreadyExists, Conflict):
                 continue  # another worker was quicker: use its keys
@@ -148,7 +148,7 @@ class KeyRing:
         `immediately`. `withdraw` is for keys that are no longer secret: active and next are removed at once for fresh
         ones, and nothing that they signed verifies any more.
         """
-        document = self._store.get(SIGNING_KEYS, _DOCUMENT)
+        document = self._store.get(SIGNING_KEYS, DOCUMENT)
         if document is None:
             raise ConfigurationError("the store holds no keys yet: start the provider first")
         entries = [dict(entry) for entry in document.value["keys"]]
@@ -209,7 +209,7 @@ class KeyRing:
             self._reading.release()
 
     def _read(self) -> None:
-        document = self._store.get(SIGNING_KEYS, _DOCUMENT)
+        document = self._store.get(SIGNING_KEYS, DOCUMENT)
         if document is None:
             raise StoreUnavailable("the store holds no signing keys")
         self._take(document)
@@ -262,14 +262,14 @@ class KeyRing:
 
 def holds_keys(store: Store) -> bool:
     """Whether a store has sealed keys, so that a new secret would be a wrong one."""
-    return store.get(SIGNING_KEYS, _DOCUMENT) is not None
+    return store.get(SIGNING_KEYS, DOCUMENT) is not None
 
 
 def refuse_other_keys(source: Store, target: Store, issuer: str, *, copied: bool) -> None:
     """Raise ConfigurationError where a store has the keys of another issuer, or the target keys that are not the
     source's: it is another provider's. Where they are not copied, the source may have none: they live elsewhere.
     """
-    found = [store.get(SIGNING_KEYS, _DOCUMENT) for store in (source, target)]
+    found = [store.get(SIGNING_KEYS, DOCUMENT) for store in (source, target)]
     for store, document in zip((source, target), found, strict=True):
         if document is not None and document.value["issuer"] != issuer:
             raise ConfigurationError(f"{store.describe()} belongs to the issuer {document.value['issuer']}")

@@ -19,7 +19,9 @@ from .code_exchange import CodeExchange
 from .configuration import no_such, read_settings
 from .consents import CONSENTS, Consents
 from .discovery import build_metadata
+from .earlier_keys import EarlierKeys
 from .errors import ConfigurationError, InvalidGrant, UnauthorizedClient, UnsupportedGrantType
+from .given_keys import GivenKeys
 from .grants import Grant
 from .hooks import Event, GrantHandler, HostClaims, ResponseMode, TokenRequest, TokenResponse
 from .housekeeping import Housekeeping
@@ -39,6 +41,8 @@ from .routes import CORE_ENDPOINTS, Endpoint
 from .scopes import ScopeClaims
 from .sealing import Sealer, make_secret_file, read_secret_file
 from .settings import Settings
+from .signing_key_files import read_signing_keys
+from .signing_keys import JoinedKeys, SigningKeys
 from .store import Collection, Store
 from .subjects import Subjects
 from .theme import read_theme
@@ -69,8 +73,11 @@ class OpenIDProvider(PyopInterface):
 
     def __init__(self, settings: Settings) -> None:
         """Build it from settings. Raises ConfigurationError with all mistakes that can be seen without a store."""
-        self.settings = settings
+        self.given_keys = self.make_given_keys(settings)
+        self.settings = settings = _with_their_algorithms(settings, self.given_keys)
         self.plugins = PluginRegistry(settings)
+        if not self._plugins_bring_keys() and self.given_keys.algorithms:
+            self.given_keys.refuse_missing(settings.keys.algorithms)
         self.clients = self.make_clients()
         self.users = UserRegistry(settings, self.clients.__contains__)
         self.scope_claims = ScopeClaims(settings.extra_scopes)
@@ -119,6 +126,11 @@ class OpenIDProvider(PyopInterface):
     def make_clients(self) -> ClientRegistry:
         """The clients of the configuration and of the store."""
         return ClientRegistry(self.settings, self.plugins.read_client_settings)
+
+    def make_given_keys(self, settings: Settings) -> GivenKeys:
+        """The signing keys of the configuration's files. Raises ConfigurationError."""
+        keys = read_signing_keys(settings)
+        return GivenKeys(keys, issuer=settings.issuer, timeout=settings.keys.signer_timeout)
 
     def make_metadata(self) -> dict[str, Any]:
         """The members of both discovery documents. Raises ConfigurationError."""
@@ -172,6 +184,9 @@ class OpenIDProvider(PyopInterface):
                 plugin.provider = self
                 plugin.start(self)
                 self._running.append(plugin)
+            if self._plugins_bring_keys():
+                self.given_keys.bring(self.plugins.each("signers"))
+                self.given_keys.refuse_missing(self.settings.keys.algorithms)
         except BaseException:
             self.stop()
             raise
@@ -199,9 +214,10 @@ class OpenIDProvider(PyopInterface):
         self.clients.start(self.store)
         self.users.start(self.store)
 
-    def keyring_in(self, store: Store, sealer: Sealer) -> KeyRing:
-        """The keys that a store holds, not read yet."""
-        return KeyRing(
+    def keyring_in(self, store: Store, sealer: Sealer) -> SigningKeys:
+        """The keys that are given, or else those that a store holds, not read yet; the others beside them."""
+        signs = bool(self.given_keys.algorithms) or self._plugins_bring_keys()
+        own = (EarlierKeys if signs else KeyRing)(
             store,
             sealer,
             issuer=self.settings.issuer,
@@ -209,6 +225,12 @@ class OpenIDProvider(PyopInterface):
             longest_token=self.settings.lifetimes.id_token,
             ahead=self.settings.lifetimes.discovery,
         )
+        if signs:
+            return JoinedKeys(self.given_keys, own)
+        return JoinedKeys(own, self.given_keys) if self.given_keys.keys() else own
+
+    def _plugins_bring_keys(self) -> bool:
+        return bool(self.plugins.hook.signers.get_hookimpls())
 
     def _assemble(self) -> None:
         settings = self.settings
@@ -377,3 +399,10 @@ class OpenIDProvider(PyopInterface):
     @staticmethod
     def _not_started(request: TokenRequest) -> TokenResponse:
         raise RuntimeError("the provider was not started")
+
+
+def _with_their_algorithms(settings: Settings, given: GivenKeys) -> Settings:
+    """Keys that are given say which algorithms there are, where the configuration does not."""
+    if not given.algorithms or "algorithms" in settings.keys.model_fields_set:
+        return settings
+    return settings.model_copy(update={"keys": settings.keys.model_copy(update={"algorithms": given.algorithms})})

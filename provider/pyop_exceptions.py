@@ -55,7 +55,7 @@ class RefusedTokenRequest(exceptions.InvalidTokenRequest):
 
 
 class RefusedRegistration(exceptions.InvalidClientRegistrationRequest):
-    """No client can register itself."""
+    """The client is not registered. What it sent is not in it."""
 
-    def __init__(self, description: str) -> None:
-        super().__init__(description, {})
+    def __init__(self, description: str, error: str = "invalid_request") -> None:
+        super().__init__(description, {}, error)

@@ -321,8 +321,9 @@ class PyopInterface(Provider):
 
     def _register(self, body: Body, headers: Mapping[str, str]) -> RegistrationResponse:
         """Raises OAuthError, and what the host's validators raise."""
+        sent = self._sent(body)
         try:
-            metadata = parse_json_object(self._sent(body))
+            metadata = parse_json_object(sent)
         except ValueError as error:
             raise InvalidClientMetadata(f"the request is {error}") from None
         for validate in self.registration_request_validators:

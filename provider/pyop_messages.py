@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 from oic.exception import MessageException
 from oic.oauth2.message import Message
-from oic.oic.message import OpenIDSchema
+from oic.oic.message import OpenIDSchema, RegistrationRequest
 from pyop.message import AuthorizationRequest
 
-from .errors import InvalidRequest
+from .errors import InvalidClientMetadata, InvalidRequest
 from .parameters import Parameters
 from .store import encode
 
@@ -36,6 +36,14 @@ def request_message(parameters: Mapping[str, str], multiple: Mapping[str, tuple[
     except (MessageException, RecursionError, ValueError) as error:
         raise InvalidRequest("the authorization request is malformed", hint=type(error).__name__) from None
     return made
+
+
+def registration_message(metadata: Mapping[str, Any]) -> RegistrationRequest:
+    """The message that pyop makes of what a client registers. Raises InvalidClientMetadata."""
+    try:
+        return message(RegistrationRequest, metadata)
+    except (MessageException, TypeError, ValueError) as error:
+        raise InvalidClientMetadata("the registration is malformed", hint=type(error).__name__) from None
 
 
 def summary(parameters: Parameters) -> AuthorizationRequest:

@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .protocol_claims import PROTOCOL_CLAIMS
-from .setting_types import LONGEST_IDENTIFIER, LOOPBACK_HOSTS, Identifier, RedirectURI, Scope, SettingsModel
+from .setting_types import HTTPSURL, LONGEST_IDENTIFIER, LOOPBACK_HOSTS, Identifier, RedirectURI, Scope, SettingsModel
 
 LONGEST_PASSWORD = 1024
 """Characters. A longer password is wrong without being hashed."""
@@ -26,6 +26,12 @@ class ClientSettings(SettingsModel):
     """What the client calls itself."""
     client_name: str | None = Field(default=None, max_length=200)
     """What people are shown; the client_id where it is not set."""
+    client_uri: HTTPSURL | None = None
+    """A page about it; the consent page links to it."""
+    policy_uri: HTTPSURL | None = None
+    """What it does with people's data; the consent page links to it."""
+    tos_uri: HTTPSURL | None = None
+    """Its terms of service; the consent page links to them."""
     client_secret: SecretStr | None = None
     """The secret itself: for demonstrations. Otherwise `client_secret_file` or `client_secret_hash`."""
     client_secret_file: Path | None = None

@@ -96,6 +96,14 @@ def _page_link(uri: str) -> str:
     return uri
 
 
+def check_https_url(url: str) -> str:
+    """An https URL with a host, in the characters of RFC 3986, without a user name. Raises ValueError."""
+    parts = _split(url)
+    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        raise ValueError("must be an https URL")
+    return url
+
+
 def check_scope(scope: str) -> str:
     """RFC 6749 3.3: words of printable ASCII, separated by one space."""
     for word in scope.split(" ") if scope else ():
@@ -125,5 +133,6 @@ Identifier = Annotated[
 ]
 """RFC 6749 A.1: printable ASCII, here without blanks at its ends."""
 
+HTTPSURL = Annotated[str, AfterValidator(check_https_url)]
 PageLink = Annotated[str, AfterValidator(_page_link)]
 """Where a link on a page leads."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
@@ -85,10 +85,18 @@ class StoreSettings(SettingsModel):
 
 
 class KeysSettings(SettingsModel):
-    """The keys that sign ID tokens. They are made by the provider, and sealed in the store."""
+    """The keys that sign ID tokens. They are made by the provider, and sealed in the store, unless others are given."""
 
     algorithms: list[Literal["RS256", "ES256"]] = Field(default=["RS256", "ES256"], min_length=1)
-    """Signature algorithms. The first is used where a client registers none (RS256 is what clients expect)."""
+    """Signature algorithms. The first is used where a client registers none (RS256 is what clients expect). Left out,
+    they are those of `signing_key_files`."""
+    signing_key_files: list[Path] = []
+    """Keys of your own in place of those that the provider makes: PEM, or a JWK or JWK Set as JSON. The first private
+    one of an algorithm signs; all are published and verify, public ones too."""
+    signing_key_password_file: Path | None = None
+    """The file with the password of those that are encrypted."""
+    signer_timeout: Annotated[float, Field(gt=0, le=60)] = 5
+    """Seconds that a signature may take where a plugin brings the keys, of a PKCS#11 token or a service."""
     secret_file: Path = Path("var/secret")
     """The file with the secret that seals the keys. Made on the first start, where the keys are on this machine; for a
     store on a server all machines are given the same (`creance secret new`). Several lines are several secrets: the

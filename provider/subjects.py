@@ -1,4 +1,4 @@
-"""`sub` as each client sees it: one for all (public), or another in each sector (pairwise; OpenID Connect Core 8)."""
+"""`sub` and `sid` as each client sees them: one for all (public), or its own (pairwise; OpenID Connect Core 8)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ class Subjects:
         if self.type_of(client) == "public":
             return subject
         return self.pairwise(sector_of(client, redirect_uri, port=self._formula == "pyop"), username, subject)
+
+    def session_of(self, client: Client, session_id: str) -> str:
+        """The `sid` of a browser session for a client. Where its `sub` is pairwise it is the client's own: by one that
+        is the same for all, apps of two sectors would know that they have the same person (OpenID Connect Core 8.1).
+        """
+        if self.type_of(client) == "public":
+            return session_id
+        pair = json.dumps(["sid", client.client_id, session_id], separators=(",", ":")).encode()
+        return hmac.digest(self._salt.encode(), pair, "sha256").hex()
 
     def pairwise(self, sector: str, username: str, subject: str) -> str:
         """OpenID Connect Core 8.1. pyop's formula puts sector and user together without anything in between, so that

@@ -134,6 +134,12 @@ class UserRegistry:
         user = self.find(username)
         return user if right and user is not None and not user.disabled else None
 
+    def kept_password(self, username: str) -> str | None:
+        """The hash that a password is held against at this moment; None where none is kept here, or the user is
+        disabled. Who has logged in meanwhile by one that does not count any more is known by it.
+        """
+        return self._password_hash(username)
+
     def create_user(
         self,
         username: str,
@@ -258,7 +264,10 @@ class UserRegistry:
         if self._store is None:
             return None
         document = self._store.get(USERS, username)
-        return document.value["password_hash"] if document else None
+        if document is None or document.value["disabled"]:  # `find` may not know of it yet, on this worker
+            return None
+        kept: str | None = document.value["password_hash"]
+        return kept
 
     def _forget(self, username: str, subject: str) -> None:
         self._stored.forget(username)

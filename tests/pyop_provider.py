@@ -137,8 +137,8 @@ class Client:
         request = self.provider.parse_authentication_request(self.request(**changes))
         return str(self.provider.authorize(request, user)["code"])
 
-    def exchange(self, code: str, provider: Provider | None = None, **changes: str | None) -> dict[str, Any]:
-        """The token response for a code, of the provider that issued it or of another. None leaves a parameter out."""
+    def code_form(self, code: str, /, **changes: str | None) -> dict[str, str]:
+        """RFC 6749 4.1.3. A change of None leaves a parameter out."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -146,7 +146,11 @@ class Client:
             "code_verifier": self.verifier,
             **changes,
         }
-        return self.token({name: value for name, value in form.items() if value is not None}, provider)
+        return {name: value for name, value in form.items() if value is not None}
+
+    def exchange(self, code: str, provider: Provider | None = None, **changes: str | None) -> dict[str, Any]:
+        """The token response for a code, of the provider that issued it or of another."""
+        return self.token(self.code_form(code, **changes), provider)
 
     def log_in(self, user: str = "alice", **changes: str | None) -> dict[str, Any]:
         """Authorize and exchange in one: the tokens."""

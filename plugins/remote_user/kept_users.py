@@ -13,20 +13,21 @@ REMOTE_USERS = Collection("remote_users", indexes=("subject",), group="users")
 
 
 class KeptUsers:
-    """The people of the store whom a proxy named, as a `UserSource`. They have no password here."""
+    """The people of the store whom a proxy or a host named, as a `UserSource`. They have no password here."""
 
-    def __init__(self, provider: OpenIDProvider) -> None:
+    def __init__(self, provider: OpenIDProvider, collection: Collection = REMOTE_USERS) -> None:
+        self._collection = collection
         self._users = provider.users
         self._store = provider.store
 
     def find(self, username: str) -> User | None:
         """The user of this name."""
-        document = self._store.get(REMOTE_USERS, username)
+        document = self._store.get(self._collection, username)
         return _user(document) if document else None
 
     def find_by_subject(self, subject: str) -> User | None:
         """The user whose `sub` this is."""
-        documents = self._store.find(REMOTE_USERS, "subject", subject, limit=1)
+        documents = self._store.find(self._collection, "subject", subject, limit=1)
         return _user(documents[0]) if documents else None
 
     def authenticate(self, username: str, password: str) -> User | None:
@@ -37,7 +38,7 @@ class KeptUsers:
         """Keep a person with what the proxy says of them now. It writes where that has changed, and not at all for
         people who are known without the proxy.
         """
-        document = self._store.get(REMOTE_USERS, username)
+        document = self._store.get(self._collection, username)
         if document is not None and document.value["claims"] == claims:
             return
         if document is None and self._users.find(username) is not None:
@@ -45,14 +46,13 @@ class KeptUsers:
         subject = self._users.subject_identifiers.create_public_identifier(username)
         value = {"username": username, "subject": subject, "claims": dict(claims)}
         with suppress(AlreadyExists, Conflict):  # another login of the same person was kept at this moment
-            self._store.write([_writing(document, username, value)])
+            self._store.write([self._writing(document, username, value)])
         self._users.sources.forget(username, subject)
 
-
-def _writing(document: Document | None, username: str, value: Mapping[str, Any]) -> Operation:
-    if document is None:
-        return insert(REMOTE_USERS, username, value, FOREVER)
-    return replace(REMOTE_USERS, document, value)
+    def _writing(self, document: Document | None, username: str, value: Mapping[str, Any]) -> Operation:
+        if document is None:
+            return insert(self._collection, username, value, FOREVER)
+        return replace(self._collection, document, value)
 
 
 def _user(document: Document) -> User:

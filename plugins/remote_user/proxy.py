@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 
-from creance.provider import Browser, ConfigurationError
+from creance.provider import Browser, ConfigurationError, HostLogin
 from creance.provider.networks import read_address
 from creance.provider.setting_types import LONGEST_IDENTIFIER
 
@@ -26,19 +24,6 @@ _LATEST = 10**10
 
 class Unbelievable(Exception):
     """Somebody is named, and it may not have been the proxy who did. The text says why, and never the value."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteLogin:
-    """A login at the proxy."""
-
-    username: str
-    auth_time: float | None = None
-    """Seconds since the epoch; None where the proxy does not say it."""
-    amr: tuple[str, ...] = ()
-    acr: str | None = None
-    session: str | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Proxy:
@@ -57,7 +42,7 @@ class Proxy:
             if key in os.environ:
                 raise ConfigurationError(f"plugins.remote_user: {key} is a variable of this process: unset it")
 
-    def login_of(self, browser: Browser) -> RemoteLogin | None:
+    def login_of(self, browser: Browser) -> HostLogin | None:
         """Who is logged in there; None for nobody. Raises Unbelievable."""
         settings = self._settings
         username = self._read(browser, self._name)
@@ -69,7 +54,7 @@ class Proxy:
             raise Unbelievable(f"{self._name} is longer than {LONGEST_IDENTIFIER} characters")
         if settings.header is not None and "," in username:  # servers join repeated headers so (RFC 9110 5.3)
             raise Unbelievable(f"{self._name} came twice, or has a comma in it")
-        return RemoteLogin(
+        return HostLogin(
             username,
             auth_time=_read_time(self._read(browser, settings.auth_time_from)),
             amr=tuple(word for word in re.split("[ ,;]+", self._read(browser, settings.amr_from)) if word),

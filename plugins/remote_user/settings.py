@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from creance.provider import PluginSettings
 from creance.provider.protocol_claims import PROTOCOL_CLAIMS
 from creance.provider.setting_types import Network
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
+
+from ..login_elsewhere import LoginPage, LoginURL, Parameter, ParameterAndValue
 
 _HEADER = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -20,20 +20,10 @@ _OF_THE_REQUEST = re.compile(
 """Variables (PEP 3333, RFC 3875 4.1) that say what the client sent, or who serves it."""
 
 
-def _login_url(url: str) -> str:
-    parts = urlsplit(url)
-    here = url.startswith("/") and not parts.netloc
-    there = parts.scheme in ("https", "http") and parts.hostname
-    if not (here or there) or "#" in url or "\\" in url or not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("must be an https URL, or a path on this host")
-    return url
-
-
-LoginURL = Annotated[str, AfterValidator(_login_url)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class Settings(PluginSettings):
+class Settings(LoginPage):
     """Settings of `[plugins.remote_user]`."""
 
     header: Name | None = None
@@ -73,9 +63,9 @@ class Settings(PluginSettings):
     login_url: LoginURL | None = None
     """Where people are sent who are not logged in at the proxy, as `/Shibboleth.sso/Login`. Plugins after this one are
     not asked then."""
-    return_parameter: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "target"
+    return_parameter: Parameter = "target"
     """The parameter of `login_url` for the URL to come back to: one of this provider, always."""
-    force_parameter: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+=[A-Za-z0-9_.~-]*)?$")] = ""
+    force_parameter: ParameterAndValue = ""
     """The parameter of `login_url` that makes people log in anew, as `forceAuthn=true`: for another person than the app
     expects, and for prompt=login, select_account and max_age, which need `auth_time_from` beside it."""
 

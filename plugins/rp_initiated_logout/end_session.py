@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import falcon
 from creance.provider import Browser, BrowserSession, BrowserSessions, Parameters
-from creance.provider.endpoints import FORM_UNREAD, PAGE, PageResource, as_get, redirect
+from creance.provider.endpoints import FORM_UNREAD, PAGE, PageResource, as_get, redirect, set_cookies
 
 from .logout_request import LogoutRequest, read_logout_request
 
@@ -95,8 +95,9 @@ class EndSessionResource(PageResource):
         req.context.log.outcome = "logout"
         if asked.onward is not None:
             self.send_on(resp, browser, asked.onward)
-        else:
-            self._show(req, resp, browser, asked, "logged_out.html")
+        else:  # no form, so no visit: who comes by a form of another site, without our cookies, gets no others
+            self.pages.answer(req, resp, "logged_out.html", **self._about(asked))
+            set_cookies(resp, browser, secure=self.provider.cookie_names.secure)
 
     def _ask(
         self,
@@ -107,36 +108,24 @@ class EndSessionResource(PageResource):
         session: BrowserSession | None,
     ) -> None:
         """RP-Initiated Logout 2: the person is asked, since anybody can have sent them here."""
-        self._show(
+        self.show(
             req,
             resp,
             browser,
-            asked,
             "log_out.html",
             bound_to=session.sid if session else "",
             leads_to=asked.redirect_uri,
             username=session.username if session else "",
             action=self.provider.url("end_session"),
             parameters=asked.parameters,
+            **self._about(asked),
         )
 
-    def _show(
-        self,
-        req: falcon.Request,
-        resp: falcon.Response,
-        browser: Browser,
-        asked: LogoutRequest,
-        template: str,
-        **values: Any,
-    ) -> None:
-        self.show(
-            req,
-            resp,
-            browser,
-            template,
-            ui_locales=asked.parameters.get("ui_locales", ""),
-            app=asked.client.name if asked.client else "",
-            problem=asked.problem,
-            home=self.provider.url("front_page"),
-            **values,
-        )
+    def _about(self, asked: LogoutRequest) -> dict[str, Any]:
+        """What both pages say of the app, in the languages that it prefers."""
+        return {
+            "ui_locales": asked.parameters.get("ui_locales", ""),
+            "app": asked.client.name if asked.client else "",
+            "problem": asked.problem,
+            "home": self.provider.url("front_page"),
+        }

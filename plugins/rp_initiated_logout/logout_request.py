@@ -39,7 +39,8 @@ class LogoutRequest:
             return False
         redirect_uri = next(iter(self.client.redirect_uris), "")  # of one sector, all of them
         subject = provider.subjects.of(self.client, redirect_uri, username=session.username, subject=session.subject)
-        return (self.hint.get("sub"), self.hint.get("sid")) == (subject, session.sid)
+        sid = provider.subjects.session_of(self.client, session.sid)
+        return (self.hint.get("sub"), self.hint.get("sid")) == (subject, sid)
 
 
 def read_logout_request(provider: OpenIDProvider, parameters: Parameters) -> LogoutRequest:

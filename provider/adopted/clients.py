@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from ..cache import ReadThrough
+from ..client_notices import ClientNotices
 from ..clients import Client, ClientRegistry
+from ..errors import InvalidClient
 from ..registration import ClientSettings
 from ..request_log import logger
 from ..setting_types import LONGEST_IDENTIFIER
@@ -18,6 +20,7 @@ from .mapping import Origin
 _TAKEN_OVER = (
     *("client_name", "application_type", "subject_type", "sector_identifier_uri", "token_endpoint_auth_method"),
     *("client_secret", "client_secret_expires_at", "default_max_age", "require_auth_time", "default_acr_values"),
+    *("grant_types", "response_types"),
 )
 _ALGORITHMS = ("RS256", "ES256")
 
@@ -42,12 +45,27 @@ class AdoptedClients(ClientRegistry):
         self._defaults = defaults
         self._every_scope = every_scope
         self._adopted = ReadThrough(self._read_adopted)
+        self._secrets_not_encoded = ClientNotices("secret_not_form_encoded")
 
     def find(self, client_id: str) -> Client | None:
         """The client, or None. Adopted ones are remembered for some seconds too."""
         return super().find(client_id) or (
             self._adopted(client_id) if 0 < len(client_id) <= LONGEST_IDENTIFIER else None
         )
+
+    def authenticate_client(self, client_id: str, client_secret: str | None, method: str) -> Client:
+        """As `ClientRegistry.authenticate_client`. A `+` in a Basic header is a space (RFC 6749 2.3.1, B), and to pyop
+        a plus: here it is either, and the operator is told whose.
+        """
+        try:
+            return super().authenticate_client(client_id, client_secret, method)
+        except InvalidClient:
+            with_plus = (client_secret or "").replace(" ", "+")
+            if method != "client_secret_basic" or with_plus == client_secret:
+                raise
+        client = super().authenticate_client(client_id, with_plus, method)
+        self._secrets_not_encoded.about(client_id)
+        return client
 
     def _read_adopted(self, client_id: str) -> Client | None:
         registered = self._origin.get(client_id)

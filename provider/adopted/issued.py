@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from ..claims_request import read_claims_request
 from ..grants import Grant, kept_parameters
 from ..pyop_messages import texts
 from ..request_log import report_defect
@@ -133,18 +134,19 @@ class Issued:
         if expires_at <= now or user is None or registered_at is None:
             return None
         issued_at = float(about.get("iat", expires_at - self._code_lifetime))
-        scope = split_scope(about["granted_scope"])
+        scope, parameters = split_scope(about["granted_scope"]), texts(request)
         grant = Grant(
             client_id=client_id,
             subject=subject,
             user_subject=user.subject if user.subject != subject else None,
             scope=scope,
+            claims=read_claims_request(parameters.get("claims")).to_dict(),
             username=user.username,
             nonce=request.get("nonce"),
             granted_at=issued_at,
             client_registered_at=registered_at,
             grant_id=_grant_id(subject, request),
-            parameters=kept_parameters(texts(request)) if kind == "authorization_code" else {},
+            parameters=kept_parameters(parameters) if kind == "authorization_code" else {},
             host_claims=about.get("extra_id_token_claims") or {},
         )
         current = split_scope(about["scope"]) if kind == "access_token" and "scope" in about else scope

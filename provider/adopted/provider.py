@@ -16,43 +16,55 @@ from pyop.message import AuthorizationRequest as RequestMessage
 from pyop.provider import Provider
 from pyop.storage import MongoWrapper, StatelessWrapper
 
-from ..clients import ClientRegistry
+from ..clients import Client, ClientRegistry
 from ..errors import ConfigurationError
 from ..given_keys import GivenKeys
 from ..grants import Grant
-from ..hooks import HostClaims
+from ..hooks import HostClaims, TokenResponse
 from ..openid_provider import CORE_COLLECTIONS, OpenIDProvider
-from ..sealing import Sealer
+from ..parameters import Parameters
 from ..settings import Settings
 from ..signers import LocalSigner, local_signer
-from ..store import Collection, Store
+from ..signing_key_files import read_signing_keys
+from ..store import Collection
 from ..tokens import written
 from ..users import User
 from .clients import AdoptedClients
+from .documents import PyopDocuments
 from .issued import ENDED, TAKEN_OVER, Issued
 from .mapping import Origin
 from .settings import Plugins, adopted_settings
+from .state import AdoptedState
 from .users import SUBJECTS, AdoptedUsers
 
 _DATABASES = ("authorization_codes", "access_tokens", "refresh_tokens", "subject_identifiers")
 
 
-def adopt(provider: Provider, plugins: Plugins, given: Mapping[str, Any] | None) -> OpenIDProvider:
+def adopt(provider: Provider, plugins: Plugins, given: Mapping[str, Any] | None) -> AdoptedProvider:
     """`OpenIDProvider.adopt`."""
+    adopted = in_place_of(provider, plugins, given)
+    try:
+        adopted.start()
+    except BaseException:
+        adopted.stop()
+        raise
+    return adopted
+
+
+def in_place_of(provider: Provider, plugins: Plugins, given: Mapping[str, Any] | None) -> AdoptedProvider:
+    """The same, not started yet: no connection, no thread. Raises ConfigurationError."""
     _refuse_stateless(provider)
     signer = signer_of(provider.signing_key)
-    settings = adopted_settings(provider, plugins, {"keys": {"algorithms": [signer.algorithm]}, **(given or {})})
+    settings = adopted_settings(provider, plugins, given)
     folder = None
     if "uri" not in (given or {}).get("store", {}):
         settings, folder = _in_its_place(provider, settings)
     try:
-        adopted = AdoptedProvider(settings, provider, signer, folder)
-        adopted.start()
+        return AdoptedProvider(settings, provider, signer, folder)
     except BaseException:
         if folder is not None:
             folder.cleanup()
         raise
-    return adopted
 
 
 def signer_of(signing_key: Any) -> LocalSigner:
@@ -70,6 +82,9 @@ class AdoptedProvider(OpenIDProvider):
     """Reads what the pyop provider has in place, and writes what is new in our form."""
 
     core_collections: ClassVar[tuple[Collection, ...]] = (*CORE_COLLECTIONS, SUBJECTS, TAKEN_OVER, ENDED)
+
+    extra_id_token_claims: HostClaims = None
+    """What the host gives with each token request, for those that do not come by way of `handle_token_request`."""
 
     def __init__(
         self, settings: Settings, origin: Provider, signer: LocalSigner, folder: TemporaryDirectory[str] | None
@@ -104,9 +119,10 @@ class AdoptedProvider(OpenIDProvider):
         urls = {name: value for name, value in known.items() if name.endswith(("_endpoint", "_uri")) and value}
         return {**{name: value for name, value in known.items() if name not in ours}, **ours, **urls}
 
-    def keyring_in(self, store: Store, sealer: Sealer) -> Any:
-        """The one key that clients know."""
-        return GivenKeys([self._signer], issuer=self.settings.issuer)
+    def make_given_keys(self, settings: Settings) -> GivenKeys:
+        """The one key that clients know; those of the configuration's files go before it."""
+        keys = [*read_signing_keys(settings), self._signer]
+        return GivenKeys(keys, issuer=settings.issuer, timeout=settings.keys.signer_timeout)
 
     def _open(self, *, may_make_secret: bool = False) -> None:
         super()._open(may_make_secret=may_make_secret)
@@ -137,6 +153,7 @@ class AdoptedProvider(OpenIDProvider):
     def start_pyop_interface(self) -> None:
         """The host's own validators go on; pyop's have their place in ours."""
         super().start_pyop_interface()
+        self.authz_state = AdoptedState(self)
         self.authentication_request_validators += [
             validate for validate in self.origin.authentication_request_validators if not _is_pyops_own(validate)
         ]
@@ -147,6 +164,12 @@ class AdoptedProvider(OpenIDProvider):
         """As `PyopInterface.authorize`. The host may have written the person's claims a moment ago."""
         self.users.sources.forget(user_id, "")
         return super().authorize(authentication_request, user_id, extra_id_token_claims)
+
+    def token_for(
+        self, client: Client, parameters: Parameters, extra_id_token_claims: HostClaims = None
+    ) -> TokenResponse:
+        """As `OpenIDProvider.token_for`. With a code of pyop's no claims are kept: the host brings them now."""
+        return super().token_for(client, parameters, extra_id_token_claims or self.extra_id_token_claims)
 
     def user_of_subject(self, subject: str) -> User | None:
         """The person whose `sub` this is, public or, for the people of the pyop provider, pairwise."""
@@ -186,7 +209,7 @@ def _in_its_place(provider: Provider, settings: Settings) -> tuple[Settings, Tem
         folder = TemporaryDirectory(prefix="creance-")
         store = settings.store.model_copy(update={"uri": SecretStr(f"sqlite:{folder.name}/adopted.db")})
         return settings.model_copy(update={"store": store}), folder
-    if all(isinstance(database, MongoWrapper) for database in databases):
+    if all(isinstance(database, MongoWrapper | PyopDocuments) for database in databases):
         store = settings.store.model_copy(update={"uri": SecretStr(_mongodb_uri(databases[0]))})
         return settings.model_copy(update={"store": store}), None
     kinds = ", ".join(sorted({type(database).__name__ for database in databases}))
@@ -196,8 +219,10 @@ def _in_its_place(provider: Provider, settings: Settings) -> tuple[Settings, Tem
     )
 
 
-def _mongodb_uri(wrapper: MongoWrapper) -> str:
+def _mongodb_uri(wrapper: MongoWrapper | PyopDocuments) -> str:
     """The URI of a MongoDB wrapper with the name of its database, which may have been given beside it."""
+    if isinstance(wrapper, PyopDocuments):
+        return wrapper.database.uri
     parts = urlsplit(wrapper._db_uri)
     return str(parts._replace(path=f"/{wrapper._db._database_name}").geturl())
 

@@ -18,7 +18,10 @@ def keys() -> None:
 @config_option
 @pass_invocation
 def list_keys(invocation: Invocation) -> None:
-    """List the keys: next is published ahead, active signs, retired only verifies."""
+    """List the keys: next is published ahead, active signs, retired only verifies.
+
+    Of keys that are given, published ones do not sign; earlier are the provider's own, from before.
+    """
     with invocation.started_provider() as provider:
         rows = [
             (key.kid, key.algorithm, key.state, moment(key.created_at), moment(key.retired_at))

@@ -15,6 +15,7 @@ from ..parameters import Parameters, parse_parameters
 from ..settings import HTTPSettings
 
 FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 FORM_UNREAD: Final = ("408", "411", "413", "415")
 """OpenAPI: the statuses of a form that was not read; all of it that is wrong otherwise is 400."""
 
@@ -32,7 +33,7 @@ class LengthRequired(InvalidRequest):
 
 
 class UnsupportedMediaType(InvalidRequest):
-    """The body is not a form (RFC 6749 4.1.3)."""
+    """The body is not of the type that is read here: a form (RFC 6749 4.1.3), or JSON (RFC 7591 3.1)."""
 
     status = 415
 
@@ -54,12 +55,13 @@ class Reader:
 
     def form(self, req: falcon.Request) -> Parameters:
         """The parameters of a form body. Raises RequestTooLarge, UnsupportedMediaType, InvalidRequest."""
-        media_type, _, charset = (req.content_type or "").partition(";")
-        if media_type.strip().lower() != FORM:
-            raise UnsupportedMediaType(f"the body must be {FORM}")
-        if charset and charset.replace(" ", "").strip('"').lower() not in ("charset=utf-8", 'charset="utf-8'):
-            raise UnsupportedMediaType("the body must be UTF-8")
+        _refuse_other_type(req, FORM)
         return self._parse(self._body(req))
+
+    def json(self, req: falcon.Request) -> bytes:
+        """A JSON body, not parsed. Raises RequestTooLarge, UnsupportedMediaType, InvalidRequest."""
+        _refuse_other_type(req, JSON)
+        return self._body(req)
 
     def form_only(self, req: falcon.Request) -> Parameters:
         """A form to a back-channel endpoint: nothing in the query, nothing repeated (RFC 6749 3.2)."""
@@ -99,6 +101,14 @@ class Reader:
 
     def _parse(self, encoded: bytes) -> Parameters:
         return parse_parameters(encoded, limit=self._settings.parameter_limit, repeatable=self._repeatable)
+
+
+def _refuse_other_type(req: falcon.Request, expected: str) -> None:
+    media_type, _, charset = (req.content_type or "").partition(";")
+    if media_type.strip().lower() != expected:
+        raise UnsupportedMediaType(f"the body must be {expected}")
+    if charset and charset.replace(" ", "").strip('"').lower() not in ("charset=utf-8", 'charset="utf-8'):
+        raise UnsupportedMediaType("the body must be UTF-8")
 
 
 def _wsgi_bytes(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ SERVICE = {
     "scope": "read",
     "plugins": {"introspection": {"sees": "any"}},
 }
+INITIAL_ACCESS_TOKEN = "an-initial-access-token"
+REGISTRATION = {"initial_access_token_hashes": [f"sha256:{hashlib.sha256(INITIAL_ACCESS_TOKEN.encode()).hexdigest()}"]}
 SCOPE = "openid email affiliation"
 NOBODY = ""
 
@@ -87,6 +90,9 @@ def seen_before(site: Site) -> Before:
     return before
 
 
+pytestmark = pytest.mark.default_store("SATOSA's deployments bring their own")
+
+
 # A deployment that keeps its state in memory.
 
 
@@ -105,7 +111,8 @@ def plain_in_memory(in_memory: Deployment) -> Before:
 @pytest.fixture(scope="module")
 def site(in_memory: Deployment, plain_in_memory: Before) -> Iterator[Site]:
     """The same deployment with one line changed, and a client of its own for the grant that is new."""
-    with in_memory.serving(OURS, creance={"settings": {"clients": [SERVICE]}}) as site:
+    section = {"plugins": {"registration": REGISTRATION}, "settings": {"clients": [SERVICE]}}
+    with in_memory.serving(OURS, creance=section) as site:
         yield site
 
 
@@ -154,6 +161,20 @@ def test_refresh_tokens_rotate(site: Site) -> None:
     assert len({first, second, third}) == 3
     with pytest.raises(OAuthError):
         login.session.refresh_token(endpoint, refresh_token=first)
+
+
+def test_a_client_registers_itself(site: Site) -> None:
+    """OpenID Connect Dynamic Client Registration 3, RFC 7591 3: by our plugin, at SATOSA's URL."""
+    endpoint = site.metadata()["registration_endpoint"]
+    assert endpoint == f"{ISSUER}/OIDC/registration"
+    asked = {"redirect_uris": [CALLBACK], "client_name": "New", "scope": SCOPE}
+    session = site.open(requests.Session())
+    assert session.post(endpoint, json=asked).status_code == 401
+    answer = session.post(endpoint, json=asked, headers={"Authorization": f"Bearer {INITIAL_ACCESS_TOKEN}"})
+    assert answer.status_code == 201, answer.text
+    new = answer.json()
+    app = site.app(new["client_id"], new["client_secret"], scope=SCOPE, code_challenge_method="S256")
+    assert redeem(site, app, *request_code(site, app)).userinfo["email"] == "alice@example.org"
 
 
 def test_pkce_is_asked_for_before_anybody_logs_in(site: Site) -> None:

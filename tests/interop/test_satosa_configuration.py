@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 import structlog.testing
+import yaml
 from creance.provider import ConfigurationError
 from creance.provider.satosa import OpenIDConnectFrontend
 
-from .satosa_deployment import ISSUER, OURS, Deployment
+from .satosa_deployment import ISSUER, OURS, PLAIN, Deployment
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"db_uri": "stateless://user:key@host?alg=aes256"}, "db_uri is stateless"),
@@ -70,6 +72,13 @@ def test_what_is_not_offered_any_more_is_said(tmp_path: Path) -> None:
     assert not [pattern for pattern in patterns if "registration" in pattern]
 
 
+def test_clients_register_by_our_plugin(tmp_path: Path) -> None:
+    """OpenID Connect Dynamic Client Registration 3: at the URL that SATOSA has for it."""
+    hashes = {"initial_access_token_hashes": ["sha256:" + "0" * 64]}
+    frontend = frontend_of(tmp_path, creance={"plugins": {"registration": hashes}})
+    assert "^OIDC/registration/?$" in [pattern for pattern, _ in frontend.register_endpoints(["Login"])]
+
+
 def test_salt_of_a_start(tmp_path: Path) -> None:
     """OpenID Connect Core 8: SATOSA draws a salt where none is configured; that is said."""
     proxy = json.loads(Deployment(tmp_path).configure(OURS).read_text())
@@ -86,3 +95,24 @@ def test_patterns_catch_one_path_each(tmp_path: Path) -> None:
     assert all(pattern.startswith("^") and pattern.endswith("$") for pattern in patterns)
     assert "^OIDC/introspect/?$" in patterns
     assert "^OIDC/revoke/?$" in patterns
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "adopting.md"
+
+
+def test_what_the_documents_show_can_be_used(tmp_path: Path) -> None:
+    """docs/adopting.md: the configuration before, with the line after and each section that may be added."""
+    before, after, *sections = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    ]
+    assert after == {"module": OURS}
+    assert before["module"] == PLAIN
+    secret = tmp_path / "resource-server.secret"
+    secret.write_text("a long random text")
+    config = {**before["config"], "signing_key_path": str(Deployment(tmp_path).signing_key())}
+    assert len(sections) == 2
+    for section in [{}, *sections]:
+        for client in section.get("creance", {}).get("settings", {}).get("clients", []):
+            client["client_secret_file"] = str(secret)
+        frontend = OpenIDConnectFrontend(lambda *_: None, {"attributes": {}}, {**config, **section}, ISSUER, "OIDC")
+        assert frontend.register_endpoints(["Login"])

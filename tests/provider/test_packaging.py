@@ -140,6 +140,26 @@ def test_its_pages_are_in_the_wheel_and_its_modules_have_one_name(environment: P
     run(environment / "python", "-c", PAGES, folder=tmp_path)
 
 
+BESIDE = """
+import creance.provider.satosa, pymongo, satosa
+assert pymongo.version_tuple >= (4, 12), pymongo.version
+assert issubclass(
+    creance.provider.satosa.OpenIDConnectFrontend, satosa.frontends.openid_connect.OpenIDConnectFrontend
+)
+"""
+
+
+@pytest.mark.long
+def test_satosa_can_be_installed_beside_it(wheel: Path, tmp_path: Path) -> None:
+    """PYOP, Persistence; docs/adopting.md: `creance[satosa]` brings both and a driver of today, in agreement."""
+    venv.create(tmp_path / "satosa")
+    python = tmp_path / "satosa" / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+    run(*pip, "install", "--quiet", f"{wheel}[satosa]")
+    run(*pip, "check")
+    run(python, "-c", BESIDE, folder=tmp_path)
+
+
 def test_no_module_is_loaded_twice_here() -> None:
     """The same file under two names would be two hooks, two settings, two of everything."""
     names: dict[str, list[str]] = {}

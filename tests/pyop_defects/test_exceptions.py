@@ -28,16 +28,10 @@ from pyop.exceptions import (
 from pyop.provider import Provider
 
 from ..pyop_provider import CALLBACK, ISSUER, SECRET, Client, basic, plain_provider
+from .forgeries import unsigned
 
 CAUGHT = (OAuthError, BearerTokenError, InvalidSubjectIdentifier)
 """What hosts of pyop catch."""
-
-
-def unsigned(claims: dict[str, Any]) -> str:
-    def encoded(part: dict[str, Any]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
-    return f"{encoded({'alg': 'none'})}.{encoded(claims)}."
 
 
 AUTHORIZE: list[tuple[str, type[BaseException]]] = [
@@ -120,16 +114,10 @@ def test_a_secret_is_understood_however_it_is_written(
     headers = {"Authorization": authorization}
     before = Client(plain)
     with pytest.raises(ValueError):
-        plain.handle_token_request(form(before, before.authorize()), headers)
+        plain.handle_token_request(urlencode(before.code_form(before.authorize())), headers)
     ours = adopt(plain)
     after = Client(ours)
-    assert ours.handle_token_request(form(after, after.authorize()), headers)["access_token"]
-
-
-def form(app: Client, code: str) -> str:
-    return urlencode(
-        {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": app.verifier}
-    )
+    assert ours.handle_token_request(urlencode(after.code_form(after.authorize())), headers)["access_token"]
 
 
 def test_a_bearer_scheme_is_read_as_one(plain: Provider, ours: OpenIDProvider) -> None:
@@ -216,7 +204,7 @@ def test_a_token_request_says_nothing_twice(plain: Provider, ours: OpenIDProvide
     """Exceptions, token; RFC 6749 3.2: the last one wins, where another reader takes the first."""
     before, after = Client(plain), Client(ours)
     for app, refused in ((before, False), (after, True)):
-        body = f"code=another&{form(app, app.authorize())}"
+        body = f"code=another&{urlencode(app.code_form(app.authorize()))}"
         if not refused:
             assert plain.handle_token_request(body, basic("app", SECRET))["access_token"]
             continue

@@ -156,8 +156,8 @@ def test_a_state_has_its_length(on_mongodb: Provider, adopt: Adopt) -> None:
 
 
 def test_a_person_stays_known_by_each_subject_identifier(plain: Provider, adopt: Adopt) -> None:
-    """OpenID Connect Core 8: found beside the list: pyop forgets all pairwise ones of a person when it first makes their
-    public one, and with them what was issued for them.
+    """OpenID Connect Core 8. Found beside the list: when pyop first makes the public one of a person it forgets their
+    pairwise ones, and so what was issued for them.
     """
     ours = adopt(plain_provider(plain.signing_key))
     for provider, forgets in ((plain, True), (ours, False)):

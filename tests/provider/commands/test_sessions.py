@@ -36,7 +36,7 @@ def logged_in(command: Any) -> Any:
         for username, browser, remember in (("carol", PHONE, True), ("carol", LAPTOP, False), ("alice", LAPTOP, False)):
             user = provider.users.find(username)
             at = Browser({}, browser.remote_address, browser.user_agent)
-            logins_of(provider).log_in(user, None, at, remember=remember)
+            logins_of(provider).log_in(user, None, at, remember=remember, is_still_right=lambda: True)
             give(provider, username, at)
     return command
 
