@@ -17,6 +17,9 @@ from .setting_types import HTTPSURL, LONGEST_IDENTIFIER, LOOPBACK_HOSTS, Identif
 
 LONGEST_PASSWORD = 1024
 """Characters. A longer password is wrong without being hashed."""
+DEAREST_HASH = 1048576
+"""KiB of argon2id's memory, times its passes: what a login may cost at most, since anybody can ask for one. `creance hash`
+makes hashes of 38912."""
 
 
 class ClientSettings(SettingsModel):
@@ -142,9 +145,11 @@ class UserSettings(SettingsModel):
     def _one_that_can_be_verified(cls, password_hash: str | None) -> str | None:
         if password_hash is not None:
             try:
-                extract_parameters(password_hash)
+                cost = extract_parameters(password_hash)
             except InvalidHashError:
                 raise ValueError("is not a hash that `creance hash` prints") from None
+            if cost.memory_cost * cost.time_cost > DEAREST_HASH:
+                raise ValueError("costs more than a login may: hash the password anew, with `creance hash`")
         return password_hash
 
     @field_validator("claims")

@@ -167,6 +167,19 @@ def test_a_registered_client_is_a_client_of_somebody_else(registering: RunningPr
     assert app.userinfo(tokens.access_token).email == "alice@example.org"
 
 
+def test_the_consent_page_leads_to_the_pages_of_the_app(registering: RunningProvider) -> None:
+    """OpenID Connect Registration 2: client_uri, policy_uri, tos_uri. They open beside it, and no image is loaded."""
+    pages = {name: f"https://client.example/{name}?a&b" for name in ("client_uri", "policy_uri", "tos_uri")}
+    client = Registered(registering, **pages, logo_uri="https://client.example/logo")
+    browser = registering.browser()
+    page = browser.log_in(client.party().begin(browser), "alice")
+    assert asks_for_consent(page)
+    for url in pages.values():
+        link = f'<a href="{url.replace("&", "&amp;")}" target="_blank" rel="noopener noreferrer">'
+        assert link in page.text
+    assert "client.example/logo" not in page.text
+
+
 def test_a_public_client_has_no_secret(registering: RunningProvider) -> None:
     """RFC 7591 3.2.1, RFC 8252 8.4."""
     native = {"application_type": "native", "redirect_uris": ["com.example.app:/callback", "http://127.0.0.1/cb"]}

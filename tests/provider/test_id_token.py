@@ -120,7 +120,8 @@ def test_a_host_may_add_claims_and_none_of_the_protocols(make_app: MakeApp) -> N
     """PYOP 10, Seams: extra_id_token_claims."""
     app = make_app()
     alice = app.provider.users.find("alice")
-    grant = Grant("app", alice.subject, ("openid",), username="alice", host_claims={"iss": "evil", "sub": "evil", "tenant": "a"})
+    host_claims = {"iss": "evil", "sub": "evil", "tenant": "a"}
+    grant = Grant("app", alice.subject, ("openid",), username="alice", host_claims=host_claims)
     token = app.provider.id_tokens.issue(grant, app.client, alice, ("openid",), None)
     claims = app.provider.keyring.verify(token)
     assert (claims["iss"], claims["sub"], claims["tenant"]) == ("http://localhost:8400", alice.subject, "a")

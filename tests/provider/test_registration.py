@@ -280,11 +280,13 @@ def test_claims_may_be_nested() -> None:
         {"password": SECRET * 100},
         {"password_hash": SECRET},
         {"password_hash": "$argon2i$" + SECRET},
+        {"password_hash": "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Ng"},
+        {"password_hash": "$argon2id$v=19$m=65536,t=100,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Ng"},
         {"password_hash": ""},
     ],
 )
 def test_a_password_is_there_once_and_can_be_right(fields: dict[str, str]) -> None:
-    """DESIGN, Keys, secrets and tokens: argon2id; one that is empty or too long to be hashed lets nobody in."""
+    """DESIGN, Keys, secrets and tokens: argon2id, at a cost that anybody may cause; an empty one lets nobody in."""
     refused(UserSettings, username="a", **fields)
 
 
