@@ -13,20 +13,20 @@ from .authorization import Authorization, add_query
 from .browser import CookieNames
 from .browser_sessions import BrowserSessions
 from .catalogues import languages_of
+from .choosing_keys import signing_keys_in, with_their_algorithms
 from .client_authentication import METHODS, ClientAuthentication
 from .clients import CLIENTS, Client, ClientRegistry
 from .code_exchange import CodeExchange
 from .configuration import no_such, read_settings
 from .consents import CONSENTS, Consents
 from .discovery import build_metadata
-from .earlier_keys import EarlierKeys
 from .errors import ConfigurationError, InvalidGrant, UnauthorizedClient, UnsupportedGrantType
 from .given_keys import GivenKeys
 from .grants import Grant
 from .hooks import Event, GrantHandler, HostClaims, ResponseMode, TokenRequest, TokenResponse
 from .housekeeping import Housekeeping
 from .id_token import IDTokens
-from .keyring import SIGNING_KEYS, KeyRing, holds_keys
+from .keyring import SIGNING_KEYS, holds_keys
 from .languages import Languages
 from .login_limits import LoginLimits
 from .page_templates import OUR_PACKAGE, template_names
@@ -42,7 +42,7 @@ from .scopes import ScopeClaims
 from .sealing import Sealer, make_secret_file, read_secret_file
 from .settings import Settings
 from .signing_key_files import read_signing_keys
-from .signing_keys import JoinedKeys, SigningKeys
+from .signing_keys import SigningKeys
 from .store import Collection, Store
 from .subjects import Subjects
 from .theme import read_theme
@@ -74,7 +74,7 @@ class OpenIDProvider(PyopInterface):
     def __init__(self, settings: Settings) -> None:
         """Build it from settings. Raises ConfigurationError with all mistakes that can be seen without a store."""
         self.given_keys = self.make_given_keys(settings)
-        self.settings = settings = _with_their_algorithms(settings, self.given_keys)
+        self.settings = settings = with_their_algorithms(settings, self.given_keys)
         self.plugins = PluginRegistry(settings)
         if not self._plugins_bring_keys() and self.given_keys.algorithms:
             self.given_keys.refuse_missing(settings.keys.algorithms)
@@ -216,18 +216,8 @@ class OpenIDProvider(PyopInterface):
 
     def keyring_in(self, store: Store, sealer: Sealer) -> SigningKeys:
         """The keys that are given, or else those that a store holds, not read yet; the others beside them."""
-        signs = bool(self.given_keys.algorithms) or self._plugins_bring_keys()
-        own = (EarlierKeys if signs else KeyRing)(
-            store,
-            sealer,
-            issuer=self.settings.issuer,
-            algorithms=self.settings.keys.algorithms,
-            longest_token=self.settings.lifetimes.id_token,
-            ahead=self.settings.lifetimes.discovery,
-        )
-        if signs:
-            return JoinedKeys(self.given_keys, own)
-        return JoinedKeys(own, self.given_keys) if self.given_keys.keys() else own
+        given_sign = bool(self.given_keys.algorithms) or self._plugins_bring_keys()
+        return signing_keys_in(store, sealer, self.settings, self.given_keys, given_sign=given_sign)
 
     def _plugins_bring_keys(self) -> bool:
         return bool(self.plugins.hook.signers.get_hookimpls())
@@ -399,10 +389,3 @@ class OpenIDProvider(PyopInterface):
     @staticmethod
     def _not_started(request: TokenRequest) -> TokenResponse:
         raise RuntimeError("the provider was not started")
-
-
-def _with_their_algorithms(settings: Settings, given: GivenKeys) -> Settings:
-    """Keys that are given say which algorithms there are, where the configuration does not."""
-    if not given.algorithms or "algorithms" in settings.keys.model_fields_set:
-        return settings
-    return settings.model_copy(update={"keys": settings.keys.model_copy(update={"algorithms": given.algorithms})})

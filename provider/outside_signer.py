@@ -11,7 +11,7 @@ from joserfc.jws import JWSRegistry
 
 from .errors import ConfigurationError, ServerError, TemporarilyUnavailable
 from .request_log import report_defect
-from .signers import Key, PublicKey, Signer, read_public_key
+from .signers import MEMBERS, Key, PublicKey, Signer, read_public_key
 from .store import time_not_counted
 from .store.baton import baton
 
@@ -98,7 +98,7 @@ def _public_key_of(signer: Signer, name: str) -> PublicKey:
     """What it says of its key, as a key that can be published. Raises ConfigurationError."""
     try:
         jwk = dict(signer.public_jwk)
-        public = read_public_key({member: jwk[member] for member in ("kty", "n", "e", "crv", "x", "y") if member in jwk})
+        public = read_public_key({member: jwk[member] for member in MEMBERS if member in jwk})
     except (TypeError, ValueError, AttributeError, ConfigurationError) as error:
         why = f": {error}" if isinstance(error, ConfigurationError) else ""
         raise ConfigurationError(f"{name}: a signer without a public key that can be published{why}") from None

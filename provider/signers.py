@@ -20,6 +20,8 @@ _KINDS: tuple[tuple[type[Key], tuple[type, ...]], ...] = (
     (RSAKey, (RSAPrivateKey, RSAPublicKey)),
     (ECKey, (EllipticCurvePrivateKey, EllipticCurvePublicKey)),
 )
+MEMBERS = ("kty", "n", "e", "crv", "x", "y")
+"""Of a JWK: what makes it a public key (RFC 7518 6.2.1, 6.3.1)."""
 SHORTEST_RSA = 2048
 """Bits (RFC 7518 3.3)."""
 SMALLEST_EXPONENT = 65537
@@ -56,8 +58,7 @@ class PublicKey:
     def public_jwk(self) -> Mapping[str, Any]:
         """RFC 7517 4."""
         public: dict[str, Any] = self.key.as_dict(private=False)
-        members = ("kty", "n", "e", "crv", "x", "y")
-        return {name: public[name] for name in members if name in public} | {
+        return {name: public[name] for name in MEMBERS if name in public} | {
             "kid": self.kid,
             "alg": self.algorithm,
             "use": "sig",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..protocol_claims import PROTOCOL_CLAIMS
-from ..store import FOREVER, AlreadyExists, Collection, Document, Store, bearer_key, insert
+from ..store import FOREVER, AlreadyExists, Collection, Operation, Store, bearer_key, ensure, insert
 from ..users import User
 from .mapping import Origin
 
@@ -60,14 +60,14 @@ class AdoptedUsers:
         """All subject identifiers that pyop keeps, once: from then on each is found without looking through all."""
         if self._store.get(SUBJECTS, _COMPLETE) is not None:
             return
-        batch: list[Document] = []
+        batch: list[Operation] = []
         for username, kept in self._identifiers.items():
             for subject in (*([kept["public"]] if "public" in kept else []), *kept.get("pairwise", ())):
-                batch.append(Document(bearer_key(str(subject)), {"username": username}, 0, FOREVER, FOREVER, None))
+                batch.append(ensure(SUBJECTS, bearer_key(str(subject)), {"username": username}, FOREVER))
             if len(batch) >= _TOGETHER:
-                self._store.put(SUBJECTS, batch)
+                self._store.write(batch)
                 batch = []
-        self._store.put(SUBJECTS, [*batch, Document(_COMPLETE, {}, 0, FOREVER, FOREVER, None)])
+        self._store.write([*batch, ensure(SUBJECTS, _COMPLETE, {}, FOREVER)])
 
     def note(self, username: str, subject: str) -> bool:
         """Keep whose subject identifier this is; False where it was known."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from ..openid_provider import OpenIDProvider
 from ..plugin_registry import installed_plugins
-from ..settings import Settings
+from ..routes import CORE_ENDPOINTS
 from .schema import configuration_schema, own_plugins
 
 Schema = Mapping[str, Any]
@@ -76,9 +75,12 @@ def _tables(schema: Schema) -> Iterator[str]:
 
 def _endpoints() -> str:
     """The names of all endpoints, with the paths that they have unless moved."""
-    plugins: dict[str, Any] = {name: {} for name, plugin in own_plugins().items() if hasattr(plugin, "endpoints")}
-    everything = Settings(issuer="http://localhost:8400", plugins=plugins)
-    rows = (f"| `{endpoint.name}` | `{endpoint.path}` |" for endpoint in OpenIDProvider(everything).endpoints)
+    endpoints = [*CORE_ENDPOINTS]
+    for name, plugin in own_plugins().items():
+        if hasattr(plugin, "endpoints"):
+            made: Any = plugin(name, plugin.settings_type.model_construct())
+            endpoints += made.endpoints()
+    rows = (f"| `{endpoint.name}` | `{endpoint.path}` |" for endpoint in endpoints)
     return "\n".join(["## `[endpoints]`", "", ENDPOINT_INTRODUCTION, "", "| name | path |", "|---|---|", *rows, ""])
 
 

@@ -16,19 +16,25 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 from authlib.integrations.requests_client import OAuth2Session
+from creance.provider import OpenIDProvider
 from creance.provider.testing import Browser
 from creance.provider.testing.running import free_port
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from jwkest.jwk import RSAKey
 
+from ..pyop_provider import Client, plain_provider, signing_key
 from .host_site import HostSite
+
+__all__ = ["signing_key"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adopting.md").read_text("utf-8")
 FLASK, DJANGO = PAGE[PAGE.index("\n## Flask\n") : PAGE.index("\n## Django\n")], PAGE[PAGE.index("\n## Django\n") :]
 IDP, SITE = re.findall(r"```python\n(.*?)```", FLASK, re.DOTALL)
 (DIFF,) = re.findall(r"```diff\n(.*?)```", FLASK, re.DOTALL)
 (CONFIGURATION,) = re.findall(r"```toml\n(.*?)```", FLASK, re.DOTALL)
-WSGI = re.findall(r"```python\n(.*?)```", DJANGO, re.DOTALL)[0]
+WSGI, *OTHERS = re.findall(r"```python\n(.*?)```", DJANGO, re.DOTALL)
+pytestmark = pytest.mark.default_store("hosts keep their data where the page says")
 
 # What a project of Django has: settings, a page, and its login.
 DJANGO_SETTINGS = """
@@ -200,6 +206,19 @@ def test_what_pyop_does_not_have(serve: Callable[..., HostSite], certificate: tu
             metadata["token_endpoint"], unknown, auth=("app", "app-secret"), verify=host.verify, timeout=30
         )
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+
+
+def test_what_loosens_the_checks(signing_key: RSAKey) -> None:
+    """RFC 7636 4.4.1, RFC 9700 4.14.2: for a while, for clients without PKCE and with one refresh token."""
+    (code,) = (code for code in OTHERS if code.startswith("OpenIDProvider.adopt("))
+    adopted = eval(code, {"OpenIDProvider": OpenIDProvider, "provider": plain_provider(signing_key)})
+    try:
+        client = Client(adopted)
+        code = client.authorize(code_challenge=None, code_challenge_method=None)
+        tokens = client.exchange(code, code_verifier=None)
+        assert client.refresh(tokens["refresh_token"])["refresh_token"] == tokens["refresh_token"]
+    finally:
+        adopted.stop()
 
 
 # Our endpoints in a host.

@@ -34,11 +34,13 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> SoftHSM:
 
 @pytest.fixture(scope="module")
 def provider(token: SoftHSM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvider]:
-    """The settings of the page take the place of the sample's own for keys; two workers, each with a session."""
+    """With the settings of the page. One worker: SoftHSM writes its token's file at each login, and at that moment it
+    refuses another process with CKR_GENERAL_ERROR.
+    """
     folder = tmp_path_factory.mktemp("provider")
     settings = SETTINGS.replace("/usr/lib/softhsm/libsofthsm2.so", token.driver)
     settings = settings.replace('"pin"', json.dumps(str(token.pin_file))).split("[plugins", 1)[1]
-    environment = {**token.environment, **installed(folder, "pkcs11", PLUGIN, "PKCS11"), "CREANCE_HTTP__WORKERS": "2"}
+    environment = {**token.environment, **installed(folder, "pkcs11", PLUGIN, "PKCS11")}
     with RunningProvider(folder / "op", extra=f"{ES256_CLIENT}\n[plugins{settings}", environment=environment) as op:
         yield op
 

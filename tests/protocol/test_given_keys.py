@@ -197,31 +197,26 @@ def command(provider: RunningProvider, *arguments: str) -> subprocess.CompletedP
 
 def test_keys_are_changed_and_nobody_notices(tmp_path: Path) -> None:
     """OpenID Connect Core 10.1.1: own keys, then a file's: what was issued before verifies, and is a good hint."""
-    folder = tmp_path / "op"
-    with RunningProvider(folder) as before:
-        app = before.client("app")
-        old = app.log_in()
     key = RSAKey.generate_key(2048)
     (tmp_path / "signing.pem").write_bytes(key.as_pem(private=True))
     (tmp_path / "signing.pem").chmod(0o600)
-    files = {
-        "CREANCE_KEYS__ALGORITHMS": '["RS256"]',
-        "CREANCE_KEYS__SIGNING_KEY_FILES": json.dumps([str(tmp_path / "signing.pem")]),
-    }
-    with RunningProvider(folder, environment=files, port=before.port) as after:
-        app = after.client("app")
-        browser = after.browser()
+    with RunningProvider(tmp_path / "op") as op:
+        app, browser = op.client("app"), op.browser()
+        old = app.log_in()
+        op.stop()
+        op.environment["CREANCE_KEYS__ALGORITHMS"] = '["RS256"]'
+        op.environment["CREANCE_KEYS__SIGNING_KEY_FILES"] = json.dumps([str(tmp_path / "signing.pem")])
+        op.start()
         new = app.log_in(browser=browser)
         assert app.verify(old.id_token)["sub"] == app.verify(new.id_token)["sub"]
-        hinted = app.answer_at_once(browser, prompt="none", id_token_hint=old.id_token)
-        assert hinted.code
-        listed = command(after, "keys", "list").stdout
+        assert app.answer_at_once(browser, prompt="none", id_token_hint=old.id_token).code
+        listed = command(op, "keys", "list").stdout
         assert [key.thumbprint(), "RS256", "active"] in [line.split()[:3] for line in listed.splitlines()]
         assert "earlier" in listed
-        refused = command(after, "keys", "rotate")
+        refused = command(op, "keys", "rotate")
         assert refused.returncode != 0
         assert "docs/keys.md" in refused.stderr
-        assert after.get("/health/ready").json() == {"status": "ready"}
+        assert op.get("/health/ready").json() == {"status": "ready"}
 
 
 def test_a_mistake_in_a_key_file_is_one_clear_line(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ import requests
 from creance.provider.client_secrets import hash_client_secret
 from creance.provider.testing import Answer, AuthorizationAnswer, Browser, RelyingParty, RunningProvider
 from jsonschema import Draft202012Validator
+from oic.oic import Client as OicClient
+from oic.oic.message import RegistrationResponse
+from oic.utils.authn.client import CLIENT_AUTHN_METHOD
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ..consent_form import ConsentForm, asks_for_consent
@@ -471,6 +474,19 @@ def test_open_registration_has_to_be_named(run_provider: RunProvider) -> None:
     """RFC 7591 3, 5: open registration is allowed, and unsafe."""
     op = run_provider(extra="[plugins.registration]\nunsafe_open_registration = true\n")
     assert register(op, token=None).status == 201
+
+
+def test_a_library_of_somebody_else_registers_and_reads(run_provider: RunProvider) -> None:
+    """OpenID Connect Registration 3, 4: oic's own relying party, which checks what it is answered."""
+    op = run_provider(extra="[plugins.registration]\nunsafe_open_registration = true\n")
+    client = OicClient(client_authn_method=CLIENT_AUTHN_METHOD)
+    client.provider_config(op.issuer)
+    endpoint = client.provider_info["registration_endpoint"]
+    registered = client.register(endpoint, redirect_uris=[CALLBACK], response_types=["code"], client_name="App")
+    assert isinstance(registered, RegistrationResponse)
+    read = client.registration_read()
+    assert isinstance(read, RegistrationResponse)
+    assert {**read, "client_secret": registered["client_secret"]} == registered.to_dict()
 
 
 def test_nothing_secret_is_in_the_log(registering: RunningProvider) -> None:
