@@ -18,8 +18,8 @@ from .setting_types import HTTPSURL, LONGEST_IDENTIFIER, LOOPBACK_HOSTS, Identif
 LONGEST_PASSWORD = 1024
 """Characters. A longer password is wrong without being hashed."""
 DEAREST_HASH = 1048576
-"""KiB of argon2id's memory, times its passes: what a login may cost at most, since anybody can ask for one. `creance hash`
-makes hashes of 38912."""
+"""KiB of argon2id's memory, times its passes: what a login may cost at most, since anybody can ask for one. That of
+`creance hash` is 38912."""
 
 
 class ClientSettings(SettingsModel):
