@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NAMESPACE := build/typing/creance
-WORKERS ?= 2
+WORKERS ?= 3
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The first Python that will do; make PYTHON=… names another.

@@ -257,8 +257,9 @@ class UserRegistry:
 
     def _password_hash(self, username: str) -> str | None:
         if username in self._plain and self._hashes[username] is None:
-            with self._hashing:  # a demonstration's password becomes a hash when it is first asked for
-                self._hashes[username] = self.passwords.hash(self._plain[username].get_secret_value())
+            with self._hashing:  # a demonstration's password becomes a hash when it is first asked for, and stays that
+                if self._hashes[username] is None:
+                    self._hashes[username] = self.passwords.hash(self._plain[username].get_secret_value())
         if username in self._configured:
             return self._hashes[username]
         if self._store is None:

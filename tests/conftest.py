@@ -21,6 +21,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 from creance.provider import (
     Authenticated,
     Browser,
@@ -32,6 +33,7 @@ from creance.provider import (
     Settings,
 )
 from creance.provider.authorization import Redirect
+from creance.provider.request_log import logger
 from creance.provider.testing import running
 from creance.provider.testing.running import demo_configuration
 from pymongo import MongoClient
@@ -89,6 +91,15 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.ahead += seconds
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """A test that sets up the log of this process leaves none to the next, whose lines would go where it says."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        vars(logger).pop("bind", None)  # what it has kept of the set-up
 
 
 @pytest.fixture
