@@ -20,8 +20,8 @@ from creance.provider.request_log import report_defect
 from creance.provider.store import Collection, time_not_counted
 from creance.provider.store.baton import baton
 
+from .kept_users import KeptUsers
 from .login_elsewhere import LoginElsewhere, LoginPage, LoginURL, Parameter, ParameterAndValue
-from .remote_user.kept_users import KeptUsers
 
 HOST_USERS = Collection("host_users", indexes=("subject",), group="users")
 

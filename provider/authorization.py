@@ -21,7 +21,7 @@ from .authorization_request import (
     read_scope,
 )
 from .browser import Browser
-from .claims_request import ClaimsRequest, claim_is_among, read_claims_request
+from .claims_request import ClaimsRequest, read_claims_request, untagged
 from .clients import Client
 from .errors import (
     AccessDenied,
@@ -36,6 +36,7 @@ from .errors import (
 )
 from .grants import Grant, kept_parameters
 from .hooks import Authenticated, Consented, Event, Interaction
+from .id_token_hint import audience_of, read_id_token_hint
 from .parameters import Parameters
 from .request_log import report_defect
 from .store import StoreUnavailable
@@ -217,19 +218,15 @@ class Authorization:
         if "openid" not in scope:
             return ClaimsRequest()
         allowed = frozenset(self._provider.scope_claims.claims_of(client.scope))
-        return claims.only(lambda name: claim_is_among(name, allowed))
+        return claims.only(lambda name: untagged(name) in allowed)
 
     def _read_hint(self, parameters: Parameters) -> str | None:
         """OpenID Connect Core 3.1.2.1: an ID token of ours, expired or not, and given to this client."""
         hint = parameters.get("id_token_hint")
         if hint is None:
             return None
-        try:
-            claims = self._provider.keyring.verify(hint)
-        except ValueError as error:
-            raise InvalidRequest("id_token_hint is not an ID token of this provider", hint=str(error)) from None
-        audience = claims.get("aud")  # RFC 7519 4.1.3: one, or a list, as pyop has it
-        if parameters["client_id"] not in (audience if isinstance(audience, list) else [audience]):
+        claims = read_id_token_hint(self._provider.keyring, hint)
+        if parameters["client_id"] not in audience_of(claims):
             raise InvalidRequest("id_token_hint was issued to another client")
         return str(claims["sub"])
 

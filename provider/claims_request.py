@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .errors import InvalidRequest
 from .protocol_claims import PROTOCOL_CLAIMS
 from .store import BadDocument, encode
+from .strict_json import refuse_constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class ClaimsRequest:
     @property
     def names(self) -> frozenset[str]:
         """All claims about the person that are asked for: what is the protocol's own needs nobody's consent."""
-        return frozenset(name for name in (*self.id_token, *self.userinfo) if _untagged(name) not in PROTOCOL_CLAIMS)
+        return frozenset(name for name in (*self.id_token, *self.userinfo) if untagged(name) not in PROTOCOL_CLAIMS)
 
     @property
     def subject(self) -> str | None:
@@ -55,7 +56,7 @@ class ClaimsRequest:
         """The same, without what is not allowed. What is the protocol's stays."""
 
         def part(asked: Asked) -> Asked:
-            return {name: each for name, each in asked.items() if _untagged(name) in PROTOCOL_CLAIMS or allowed(name)}
+            return {name: each for name, each in asked.items() if untagged(name) in PROTOCOL_CLAIMS or allowed(name)}
 
         return type(self)(part(self.id_token), part(self.userinfo))
 
@@ -63,7 +64,7 @@ class ClaimsRequest:
         """As a grant keeps it: the values that are wanted, by place and name. Nothing where nothing is asked."""
         places = {"id_token": self.id_token, "userinfo": self.userinfo}
         kept = {
-            place: {name: list(each.values) for name, each in asked.items() if _untagged(name) not in PROTOCOL_CLAIMS}
+            place: {name: list(each.values) for name, each in asked.items() if untagged(name) not in PROTOCOL_CLAIMS}
             for place, asked in places.items()
         }
         return {place: names for place, names in kept.items() if names}
@@ -77,7 +78,7 @@ def read_claims_request(text: str | None) -> ClaimsRequest:
     if text is None:
         return ClaimsRequest()
     try:
-        claims = json.loads(text, parse_constant=_refuse_constant)
+        claims = json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidRequest("claims is not JSON") from None
     if not isinstance(claims, dict):
@@ -98,13 +99,8 @@ def requested_claims(
     return {
         name: claims[name]
         for name, values in kept.items()
-        if name in claims and _untagged(name) in allowed and (not values or claims[name] in values)
+        if name in claims and untagged(name) in allowed and (not values or claims[name] in values)
     }
-
-
-def claim_is_among(name: str, allowed: Iterable[str]) -> bool:
-    """Whether a claim, with or without a language tag (OpenID Connect Core 5.2), is one of these."""
-    return _untagged(name) in allowed
 
 
 def _read_place(claims: Mapping[str, Any], place: str) -> Asked:
@@ -133,11 +129,6 @@ def _read_claim(place: str, each: Any) -> ClaimRequest:
     return ClaimRequest(essential, tuple(values))
 
 
-def _untagged(name: str) -> str:
+def untagged(name: str) -> str:
     """OpenID Connect Core 5.2: `name#de` is `name` in German."""
     return name.partition("#")[0]
-
-
-def _refuse_constant(name: str) -> None:
-    """RFC 8259 6: Python takes NaN and Infinity for JSON."""
-    raise ValueError(f"{name} is not JSON")

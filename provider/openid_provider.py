@@ -271,6 +271,10 @@ class OpenIDProvider(PyopInterface):
         """The URL of an endpoint by its name: from the issuer, never from what a request says of its host."""
         return self._urls[endpoint]
 
+    def url_if_on(self, endpoint: str) -> str | None:
+        """The same; None where the plugin that brings it is off."""
+        return self._urls.get(endpoint)
+
     # What the token endpoint does.
 
     def token(self, parameters: Parameters, headers: Mapping[str, str]) -> TokenResponse:

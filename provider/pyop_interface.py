@@ -41,6 +41,7 @@ from .errors import (
 )
 from .headers import any_case
 from .hooks import Event, HostClaims, TokenResponse
+from .id_token_hint import audience_of, read_id_token_hint
 from .parameters import Parameters, parse_parameters
 from .plugin_registry import PluginRegistry
 from .pyop_exceptions import (
@@ -233,7 +234,7 @@ class PyopInterface(Provider):
         with _store_errors():
             hint = (end_session_request or {}).get("id_token_hint")
             if hint is not None:
-                subject_identifier = self._hinted(hint).get("sub")
+                subject_identifier = read_id_token_hint(self.keyring, str(hint)).get("sub")
             username = self.authz_state.get_user_id_for_subject_identifier(subject_identifier)
             self.authz_state.delete_state_for_subject_identifier(subject_identifier)
         self.happened(Event("logout", username=username))
@@ -246,9 +247,8 @@ class PyopInterface(Provider):
             return None
         try:
             with _store_errors():
-                audience = self._hinted(hint).get("aud")
-                client_id = audience[0] if isinstance(audience, list) and audience else audience
-                client = self.clients.find(str(client_id))
+                audience = audience_of(read_id_token_hint(self.keyring, str(hint)))
+                client = self.clients.find(audience[0]) if audience else None
         except InvalidRequest:
             return None
         if client is None or uri not in client.settings.post_logout_redirect_uris:
@@ -341,13 +341,6 @@ class PyopInterface(Provider):
         if len(sent) > limit:
             raise RequestTooLarge(f"the request is larger than {limit} bytes")
         return sent
-
-    def _hinted(self, id_token_hint: object) -> Mapping[str, Any]:
-        """The claims of an ID token of ours, expired or not (OpenID Connect RP-Initiated Logout 2)."""
-        try:
-            return self.keyring.verify(str(id_token_hint))
-        except ValueError as error:
-            raise InvalidRequest("id_token_hint is not an ID token of this provider", hint=str(error)) from None
 
 
 @contextmanager

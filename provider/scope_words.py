@@ -42,13 +42,13 @@ CLAIMS: Mapping[str, str] = {
 }
 """OpenID Connect Core 5.1."""
 
+CONFIRMED_BY: Mapping[str, str] = {"email": "email_verified", "phone_number": "phone_number_verified"}
+"""Claims, and those that say whether they are confirmed: which say nothing alone (OpenID Connect Core 5.1)."""
+NOT_SHOWN = frozenset({"updated_at", *CONFIRMED_BY.values()})
+"""Claims that are no fact about a person."""
+
 _LONGEST_VALUE = 200
 """Characters of a value that are shown."""
-
-
-def untagged(name: str) -> str:
-    """OpenID Connect Core 5.2: `name#de` is `name` in German."""
-    return name.partition("#")[0]
 
 
 def value_text(value: Any) -> str:

@@ -14,7 +14,7 @@ def parse_json(sent: bytes | str) -> Any:
     """
     try:
         text = sent.decode("utf-8") if isinstance(sent, bytes) else sent
-        value = json.loads(text, object_pairs_hook=_each_once, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_each_once, parse_constant=refuse_constant)
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except _NamedTwice:
@@ -47,6 +47,6 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
     """RFC 8259 6: Python takes NaN and Infinity for JSON."""
     raise ValueError(f"{name} is not JSON")

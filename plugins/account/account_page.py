@@ -9,7 +9,7 @@ import falcon
 from creance.provider import BrowserSession, User
 from creance.provider.endpoints import PAGE
 from creance.provider.protocol_claims import PROTOCOL_CLAIMS
-from creance.provider.scope_words import CLAIMS, value_text
+from creance.provider.scope_words import CLAIMS, CONFIRMED_BY, NOT_SHOWN, value_text
 
 from .app_access import apps_with_access
 from .device import Device, device_of
@@ -20,8 +20,7 @@ from .where_kept import where_kept
 _SHOWN = 50
 """Sessions, and apps, that the page shows at first."""
 
-_CONFIRMED = {"email": "email_verified", "phone_number": "phone_number_verified"}
-_NOT_SHOWN = frozenset({"updated_at", *_CONFIRMED.values(), *PROTOCOL_CLAIMS})
+_NOT_LISTED = NOT_SHOWN | PROTOCOL_CLAIMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +120,8 @@ def facts_about(user: User, released: list[str]) -> Iterator[Fact]:
     """The claims of a person that a scope gives, those that everybody knows first."""
     known = [*CLAIMS, *(name for name in released if name not in CLAIMS)]
     for name in known:
-        if name in released and name in user.claims and name not in _NOT_SHOWN:
-            confirmed = user.claims.get(_CONFIRMED.get(name, ""))
+        if name in released and name in user.claims and name not in _NOT_LISTED:
+            confirmed = user.claims.get(CONFIRMED_BY.get(name, ""))
             text = value_text(user.claims[name])
             if text:
                 yield Fact(CLAIMS.get(name, name), text, confirmed if isinstance(confirmed, bool) else None)

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from creance.provider import Client, Grant, OpenIDProvider, User
+from creance.provider.claims_request import untagged
 from creance.provider.consents import Consent
-from creance.provider.scope_words import CLAIMS, SCOPES, untagged
+from creance.provider.scope_words import CLAIMS, SCOPES
 from creance.provider.scopes import ScopeClaims
 
 _LOOKED_AT = 1000

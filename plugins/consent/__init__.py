@@ -27,9 +27,9 @@ from creance.provider import (
     hookimpl,
     split_scope,
 )
+from creance.provider.claims_request import untagged
 from creance.provider.consents import Consent as RememberedConsent
 from creance.provider.consents import Permissions
-from creance.provider.scope_words import untagged
 from creance.provider.setting_types import Scope, Seconds
 
 from .consent_page import ConsentResource
@@ -70,8 +70,7 @@ class Consent(Plugin[Settings, ClientSettings]):
     def start(self, provider: OpenIDProvider) -> None:
         """Takes what it needs of a provider that is open."""
         self.wording = Wording(provider.scope_claims, self.settings.descriptions)
-        there = any(endpoint.name == "account" for endpoint in provider.endpoints)
-        self.account_page = provider.url("account") if there else None
+        self.account_page = provider.url_if_on("account")
 
     @hookimpl
     def endpoints(self) -> Sequence[Endpoint]:

@@ -7,14 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from creance.provider import AuthorizationRequest, User
+from creance.provider.claims_request import untagged
 from creance.provider.consents import Permissions
-from creance.provider.scope_words import CLAIMS, SCOPES, untagged, value_text
+from creance.provider.scope_words import CLAIMS, CONFIRMED_BY, NOT_SHOWN, SCOPES, value_text
 from creance.provider.scopes import ScopeClaims
 
-_GOES_WITH = {"email_verified": "email", "phone_number_verified": "phone_number"}
-"""Claims that say nothing without the other."""
-
-_NOT_SHOWN = frozenset({"updated_at", *_GOES_WITH})
+_GOES_WITH = {confirmation: name for name, confirmation in CONFIRMED_BY.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Wording:
 
     def _values(self, claims: Iterable[str], user: User | None) -> tuple[tuple[str, str], ...]:
         given = user.claims if user else {}
-        texts = {name: value_text(given[name]) for name in claims if name in given and name not in _NOT_SHOWN}
+        texts = {name: value_text(given[name]) for name in claims if name in given and name not in NOT_SHOWN}
         return tuple((self._claims.get(name, name), text) for name, text in texts.items() if text)
 
 

@@ -19,8 +19,8 @@ from creance.provider import (
 from creance.provider.request_log import logger
 from creance.provider.store import Collection
 
+from ..kept_users import REMOTE_USERS, KeptUsers
 from ..login_elsewhere import LoginElsewhere
-from .kept_users import REMOTE_USERS, KeptUsers
 from .proxy import Proxy, Unbelievable
 from .settings import Settings
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from creance.provider import BrowserSession, Client, OpenIDProvider, Parameters, add_query
+from creance.provider import BrowserSession, Client, InvalidRequest, OpenIDProvider, Parameters, add_query
+from creance.provider.id_token_hint import audience_of, read_id_token_hint
 
 _CARRIED = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
 
@@ -51,10 +52,10 @@ def read_logout_request(provider: OpenIDProvider, parameters: Parameters) -> Log
     hint: Mapping[str, Any] = {}
     if "id_token_hint" in parameters:
         try:
-            hint = provider.keyring.verify(parameters["id_token_hint"])
-        except ValueError:
-            return LogoutRequest({}, problem="id_token_hint is not an ID token of this provider")
-    audience = _audience(hint)
+            hint = read_id_token_hint(provider.keyring, parameters["id_token_hint"])
+        except InvalidRequest as error:
+            return LogoutRequest({}, problem=error.description)
+    audience = audience_of(hint)
     client_id = parameters.get("client_id", audience[0] if audience else None)
     if hint and client_id not in audience:
         return LogoutRequest({}, problem="id_token_hint was issued to another client than client_id names")
@@ -68,9 +69,3 @@ def read_logout_request(provider: OpenIDProvider, parameters: Parameters) -> Log
         problem = "post_logout_redirect_uri is not among the client's post_logout_redirect_uris"
         return LogoutRequest({}, hint, client, problem=problem)
     return LogoutRequest(carried, hint, client, uri)
-
-
-def _audience(hint: Mapping[str, Any]) -> list[str]:
-    """RFC 7519 4.1.3: one, or a list, as pyop has it."""
-    audience = hint.get("aud", [])
-    return [each for each in (audience if isinstance(audience, list) else [audience]) if isinstance(each, str)]

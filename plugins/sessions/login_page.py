@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -280,14 +279,9 @@ class LoginResource(PageResource):
             browser,
             "logged_in.html",
             username=session.username,
-            account=self._account,
+            account=self.provider.url_if_on("account"),
             logout=self.provider.url("logout"),
         )
-
-    @cached_property
-    def _account(self) -> str | None:
-        """The page of the plugin `account`, where that is on."""
-        return next((self.provider.url(each.name) for each in self.provider.endpoints if each.name == "account"), None)
 
 
 def _name_in(form: Parameters) -> str:

@@ -12,7 +12,6 @@ from ..client_notices import ClientNotices
 from ..clients import Client, ClientRegistry
 from ..errors import InvalidClient
 from ..registration import ClientSettings
-from ..request_log import logger
 from ..setting_types import LONGEST_IDENTIFIER
 from ..settings import Settings
 from .mapping import Origin
@@ -23,6 +22,7 @@ _TAKEN_OVER = (
     *("grant_types", "response_types"),
 )
 _ALGORITHMS = ("RS256", "ES256")
+_NOT_DONE = ("id_token_encrypted_response_alg", "userinfo_signed_response_alg", "userinfo_encrypted_response_alg")
 
 
 class AdoptedClients(ClientRegistry):
@@ -46,6 +46,7 @@ class AdoptedClients(ClientRegistry):
         self._every_scope = every_scope
         self._adopted = ReadThrough(self._read_adopted)
         self._secrets_not_encoded = ClientNotices("secret_not_form_encoded")
+        self._not_honoured = ClientNotices("registration_not_honoured")
 
     def find(self, client_id: str) -> Client | None:
         """The client, or None. Adopted ones are remembered for some seconds too."""
@@ -84,25 +85,17 @@ class AdoptedClients(ClientRegistry):
         values["redirect_uris"] = _uris(registered.get("redirect_uris"))
         values["post_logout_redirect_uris"] = _uris(registered.get("post_logout_redirect_uris"))
         values["scope"] = _scope(registered) or self._every_scope
+        left_out = {name: str(registered[name])[:40] for name in _NOT_DONE if registered.get(name)}
         algorithm = registered.get("id_token_signed_response_alg")
         if algorithm in _ALGORITHMS:
             values["id_token_signed_response_alg"] = algorithm
         elif algorithm is not None:
-            self._refused(client_id, "id_token_signed_response_alg", str(algorithm))
-        for name in (
-            "id_token_encrypted_response_alg",
-            "userinfo_signed_response_alg",
-            "userinfo_encrypted_response_alg",
-        ):
-            if registered.get(name):
-                self._refused(client_id, name, str(registered[name]))
+            left_out["id_token_signed_response_alg"] = str(algorithm)[:40]
+        if left_out:
+            self._not_honoured.about(client_id, field=", ".join(left_out), value=", ".join(left_out.values()))
         if secret := values.pop("client_secret", None):
             values["client_secret"] = SecretStr(str(secret))
         return values
-
-    @staticmethod
-    def _refused(client_id: str, field: str, value: str) -> None:
-        logger.warning("registration_not_honoured", client_id=client_id, field=field, value=value[:40])
 
 
 def _uris(registered: Any) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..store import StoreUnavailable, time_not_counted
 from ..store.baton import baton
 
-Mapping = MutableMapping[str, Any]
-"""pyop asks for `[]`, `in` and `items` of it, and so do we: pyop's own wrappers have no more."""
-
 
 class Origin:
-    """Reads and writes one mapping. What it raises is an unreachable store, and says no more than the kind of error."""
+    """Reads and writes one mapping, by `[]` and `items`: pyop's own wrappers have little more.
+
+    What it raises is an unreachable store, and says no more than the kind of error.
+    """
 
     def __init__(self, name: str, mapping: Any) -> None:
         self._name = name
@@ -31,7 +31,7 @@ class Origin:
         """All of it: for the move, and never for a request."""
         yield from self._mapping.items()
 
-    def _ask(self, call: Any) -> Any:
+    def _ask(self, call: Callable[[], Any]) -> Any:
         with baton.laid_down(), time_not_counted():
             try:
                 return call()

@@ -177,7 +177,7 @@ class AdoptedProvider(OpenIDProvider):
 
     def granted(self, grant: Grant) -> None:
         """Whose subject identifier it is, is kept: pyop's way back, and what people are found by."""
-        if grant.username is None or self.adopted_users.find(grant.username) is None:
+        if grant.username is None:
             return
         self.adopted_users.learn(grant.username, grant.own_subject, "public")
         if grant.user_subject is not None:

@@ -20,6 +20,5 @@ class AdoptedState(GrantState):
     def get_subject_identifier(self, subject_type: str, user_id: str, sector_identifier: str | None = None) -> str:
         """As `GrantState.get_subject_identifier`. Raises StoreUnavailable too."""
         subject = super().get_subject_identifier(subject_type, user_id, sector_identifier)
-        if self._adopted_users.find(user_id) is not None:
-            self._adopted_users.learn(user_id, subject, subject_type)
+        self._adopted_users.learn(user_id, subject, subject_type)
         return subject

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..protocol_claims import PROTOCOL_CLAIMS
-from ..store import FOREVER, AlreadyExists, Collection, Operation, Store, bearer_key, ensure, insert
+from ..store import FOREVER, Collection, Operation, Store, bearer_key, ensure
 from ..users import User
 from .mapping import Origin
 
@@ -44,9 +44,11 @@ class AdoptedUsers:
         return None
 
     def learn(self, username: str, subject: str, kind: str) -> None:
-        """Keep whose subject identifier this is, for us and, as pyop does, for a provider that goes back."""
+        """Keep whose subject identifier this is, for us and, as pyop does, for a provider that goes back; nothing for
+        who is no user of pyop's.
+        """
         key = bearer_key(subject)
-        if self._store.get(SUBJECTS, key) is not None:
+        if self._store.get(SUBJECTS, key) is not None or self.find(username) is None:
             return
         kept = dict(self._identifiers.get(username) or {})
         if kind == "public":
@@ -54,7 +56,7 @@ class AdoptedUsers:
         elif subject not in kept.get("pairwise", ()):
             kept["pairwise"] = [*kept.get("pairwise", ()), subject]
         self._identifiers.put(username, kept)
-        self.note(username, subject)
+        self._store.write([ensure(SUBJECTS, key, {"username": username}, FOREVER)])
 
     def take_over_subjects(self) -> None:
         """All subject identifiers that pyop keeps, once: from then on each is found without looking through all."""
@@ -68,14 +70,6 @@ class AdoptedUsers:
                 self._store.write(batch)
                 batch = []
         self._store.write([*batch, ensure(SUBJECTS, _COMPLETE, {}, FOREVER)])
-
-    def note(self, username: str, subject: str) -> bool:
-        """Keep whose subject identifier this is; False where it was known."""
-        try:
-            self._store.write([insert(SUBJECTS, bearer_key(subject), {"username": username}, FOREVER)])
-        except AlreadyExists:
-            return False
-        return True
 
     def _public(self, username: str) -> str:
         kept = self._identifiers.get(username) or {}

@@ -22,13 +22,8 @@ class FrontPageResource(Resource):
             "front_page.html",
             issuer=self.provider.settings.issuer,
             discovery=self.provider.url("openid_configuration"),
-            account=self._url_of("account"),
-            login=self._url_of("login"),
+            account=self.provider.url_if_on("account"),
+            login=self.provider.url_if_on("login"),
         )
 
     on_head = on_get
-
-    def _url_of(self, endpoint: str) -> str | None:
-        """Where the plugin that has it is on."""
-        there = any(each.name == endpoint for each in self.provider.endpoints)
-        return self.provider.url(endpoint) if there else None

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
-from creance.plugins.remote_user.kept_users import REMOTE_USERS
+from creance.plugins.kept_users import REMOTE_USERS
 from creance.provider import Browser, ConfigurationError, OpenIDProvider, User, VisitLost
 from creance.provider.authorization import Redirect
 from creance.provider.settings import Settings
