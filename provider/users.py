@@ -199,6 +199,14 @@ class UserRegistry:
         """Write a user of the store as this version does: with the fields that it finds them by."""
         self._change(username)
 
+    def is_configured(self, username: str) -> bool:
+        """Whether it is that of a user of the configuration file."""
+        return username in self._configured
+
+    def is_stored(self, username: str) -> bool:
+        """Whether it is that of a user of the store: whose password can be changed here."""
+        return not self.is_configured(username) and self._own(username) is not None
+
     def configured(self) -> Iterable[User]:
         """The users of the configuration file."""
         return self._configured.values()

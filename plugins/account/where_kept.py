@@ -13,6 +13,9 @@ WhereKept = Literal["here", "configuration", "elsewhere"]
 
 def where_kept(users: Users, username: str) -> WhereKept:
     """Only what is kept `here` can be changed here."""
-    if not isinstance(users, UserRegistry):
-        return "elsewhere"
-    return "configuration" if any(user.username == username for user in users.configured()) else "here"
+    if isinstance(users, UserRegistry):
+        if users.is_configured(username):
+            return "configuration"
+        if users.is_stored(username):
+            return "here"
+    return "elsewhere"

@@ -190,6 +190,34 @@ def test_where_an_account_is_kept(make_provider: MakeProvider) -> None:
     assert where_kept(Directory(), "stored") == "elsewhere"
 
 
+SOURCE = """
+class Stranger(Plugin[PluginSettings, PluginSettings]):
+    @hookimpl
+    def users(self):
+        return self
+
+    def find(self, username):
+        return User("dora", "sub-of-dora", {}) if username == "dora" else None
+
+    def find_by_subject(self, subject):
+        return self.find("dora") if subject == "sub-of-dora" else None
+
+    def authenticate(self, username, password):
+        return self.find(username)
+"""
+
+
+def test_the_account_of_who_is_in_a_directory_is_kept_elsewhere(
+    make_provider: MakeProvider, install_plugin: Callable[..., None]
+) -> None:
+    """docs/account.md, Who I am; docs/users.md: a plugin brings people whose password only their directory changes."""
+    install_plugin("directory", SOURCE)
+    provider = make_provider(plugins={"directory": {}})
+    assert provider.users.find("dora") is not None
+    assert where_kept(provider.users, "dora") == "elsewhere"
+    assert where_kept(provider.users, "alice") == "configuration"
+
+
 # ----- Apps with access --------------------------------------------------------------------------------------------
 
 
