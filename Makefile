@@ -25,7 +25,7 @@ run: $(VENV)/.installed ## Serve the demonstration on http://localhost:8400
 	@exec $(BIN)/creance --config config/embedded.toml serve
 
 test: $(VENV)/.installed-dev ## Run the tests, without the long rounds
-	@exec $(BIN)/python -m pytest -n $(WORKERS) -m "not long"
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long"
 
 test-all: $(VENV)/.installed-dev ## Run all tests, and once more with MongoDB as the store
 	@$(BIN)/python -m pytest -n $(WORKERS) && on_default=0 || on_default=$$?; \

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from .killing import kill_all
+
 pytestmark = pytest.mark.default_store("puts a file in the place of another")
 
 
@@ -31,8 +33,7 @@ def test_who_leaves_last_does_not_take_the_log_of_those_who_are_still_there(scen
             assert other.execute("SELECT count(*) FROM c_access_tokens").fetchone()[0] > 0
         assert log.exists()
         time.sleep(0.05)
-    scene.op.process.kill()
-    scene.op.process.wait(20)
+    kill_all(scene.op)
     scene.op.start()
     assert scene.service.introspect(given.access_token).active
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from creance.provider.testing import RunningProvider
 
+from .killing import kill_all
+
 pytestmark = pytest.mark.default_store("fills the disk that a file is on")
 
 SIZE = 4_000_000
@@ -85,8 +87,7 @@ def test_what_was_given_out_before_is_there_after_a_kill_on_a_full_disk(full_sce
     before = scene.documents()
     with filled(disk):
         scene.check_unavailable(scene.token())
-        scene.op.process.kill()
-        scene.op.process.wait(20)
+        kill_all(scene.op)
     scene.op.start()
     assert scene.documents() == before
     assert scene.service.introspect(scene.tokens.access_token).active

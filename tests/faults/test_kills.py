@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -22,6 +21,7 @@ import requests
 from creance.provider.testing import AuthorizationAnswer, RelyingParty, RunningProvider, forms_of
 
 from ..polling import eventually
+from .killing import kill_all, workers
 
 APPS = 4
 ENVIRONMENT = {"CREANCE_HTTP__WORKERS": "2", "CREANCE_STORE__TIMEOUT": "20"}
@@ -238,12 +238,6 @@ class Load:
             visitor.check(grace=grace)
 
 
-def workers(op: RunningProvider) -> list[int]:
-    """The processes that serve."""
-    assert op.process is not None
-    return [int(pid) for pid in Path(f"/proc/{op.process.pid}/task/{op.process.pid}/children").read_text().split()]
-
-
 until = partial(eventually, seconds=30)
 
 
@@ -257,12 +251,9 @@ def kill_a_worker(op: RunningProvider, load: Load) -> None:
 
 
 def kill_everything(op: RunningProvider, load: Load) -> None:
-    """The parent first: it could start another worker."""
+    """As when the machine loses its power."""
     del load
-    assert op.process is not None
-    for pid in (op.process.pid, *workers(op)):
-        os.kill(pid, signal.SIGKILL)
-    op.process.wait()
+    kill_all(op)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.long)])
