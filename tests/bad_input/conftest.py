@@ -20,6 +20,7 @@ import requests
 import urllib3
 from creance.provider import create_app
 from creance.provider.testing import Browser, RunningProvider
+from creance.provider.testing.running import WIDE_LIMITS
 from falcon.testing import create_environ
 from requests.adapters import HTTPAdapter
 
@@ -300,7 +301,9 @@ def in_process(make_provider: Any, clock: Any) -> Outside:
     frozen = float(int(clock()))
     clock._true = lambda: frozen
     timeouts = {"idle_timeout": 31536000, "absolute_timeout": 31536000}
-    provider = make_provider(plugins={"sessions": timeouts}, log={"requests": False})
+    # The minute of a limit never ends at this clock; the model fails more often than a client may, as over HTTP.
+    limits = {name.removeprefix("CREANCE_LIMITS__").lower(): int(most) for name, most in WIDE_LIMITS.items()}
+    provider = make_provider(plugins={"sessions": timeouts}, log={"requests": False}, limits=limits)
     adapter = InProcess(create_app(provider))
     issuer = provider.settings.issuer
     return Outside(issuer, lambda http: http.mount(issuer, adapter), clock, clock.advance, 0)
