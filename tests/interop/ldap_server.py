@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -19,6 +20,8 @@ from creance.provider.testing.running import free_port
 from ldap3 import Connection, Server
 from ldap3.utils.dn import escape_rdn
 from ldap3.utils.hashed import hashed
+
+from ..polling import eventually
 
 SLAPD = shutil.which("slapd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/lib/openldap")
 NONE = "no slapd (on Debian: apt-get install slapd)"
@@ -78,10 +81,22 @@ class LDAPServer:
             self._process.wait(30)
             self._process = None
 
-    def pause(self, signal: int) -> None:
-        """SIGSTOP: it takes connections, and answers nothing. SIGCONT: on it goes."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within, it takes connections and answers nothing. A signal is through when all threads have stopped."""
         assert self._process is not None
-        self._process.send_signal(signal)
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            eventually(lambda: self._thread_states() == {"T"})
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _thread_states(self) -> set[str]:
+        """proc(5): the letter after the name in parentheses."""
+        assert self._process is not None
+        stats = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return {stat.read_text().rpartition(")")[2].split()[0] for stat in stats}
 
     def fill(self) -> None:
         """The base, and the place of the people."""
