@@ -12,6 +12,7 @@ import falcon
 from .endpoints.around import Around, Request
 from .endpoints.assets import AssetResource
 from .endpoints.authorize import AuthorizationResource, ResumeResource
+from .endpoints.credentials_in_urls import TokenByURLResource, UserinfoByURLResource
 from .endpoints.documents import discovery_document, jwks_document
 from .endpoints.error_answers import answer_errors
 from .endpoints.front_page import FrontPageResource
@@ -27,6 +28,7 @@ from .openid_provider import OpenIDProvider
 from .page_templates import OUR_PACKAGE
 from .request_log import report_defect
 from .routes import Resource
+from .settings import HTTPSettings
 from .store import deadline
 from .store.baton import baton
 from .theme import Logo
@@ -113,8 +115,7 @@ def _core_resources(provider: OpenIDProvider) -> dict[str, Resource]:
         "oauth_authorization_server": discovery_document(provider, "RFC 8414"),
         "authorization": AuthorizationResource(),
         "resume": ResumeResource(),
-        "token": TokenResource(),
-        "userinfo": UserinfoResource(),
+        **_resources_of_tokens(provider.settings.http),
         "jwks": jwks_document(provider),
         "health_live": LiveResource(),
         "health_ready": ReadyResource(),
@@ -122,3 +123,9 @@ def _core_resources(provider: OpenIDProvider) -> dict[str, Resource]:
         "stylesheet": _stylesheet(provider),
         "logo": _logo(provider),
     }
+
+
+def _resources_of_tokens(settings: HTTPSettings) -> dict[str, Resource]:
+    if settings.insecure_credentials_in_urls:
+        return {"token": TokenByURLResource(), "userinfo": UserinfoByURLResource()}
+    return {"token": TokenResource(), "userinfo": UserinfoResource()}

@@ -45,6 +45,10 @@ class HTTPSettings(SettingsModel):
     """The most parameters in a query or form."""
     state_limit: int = Field(default=2048, ge=64)
     """The longest `state` and the longest `nonce`, in characters."""
+    insecure_credentials_in_urls: bool = False
+    """Take GET at the token endpoint, and an access token in the query of userinfo. What is in a URL is kept in logs of
+    proxies and in histories: this is for clients of an adopted provider, while the log names them
+    (`credentials_in_url`)."""
     connections: int = Field(default=1024, ge=16, le=65536)
     """Connections that one worker keeps; others wait until one of these ends."""
     idle_timeout: Seconds = 30

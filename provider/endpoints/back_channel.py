@@ -25,11 +25,15 @@ class BackChannelResource(Resource):
 
     def read_client_form(self, req: falcon.Request) -> tuple[Parameters, Client]:
         """The form, and the client that has proven who it is. Raises OAuthError."""
-        form = self.reader.form_only(req)
+        form = self.read_form(req)
         req.context.log.grant = form.get("grant_type") if form.get("grant_type") in self.provider.token_grants else None
         client = self.provider.client_limits.authenticate(form, EnvironHeaders(req.env), self.network_of(req))
         req.context.log.client_id = client.client_id
         return form, client
+
+    def read_form(self, req: falcon.Request) -> Parameters:
+        """The parameters. Raises InvalidRequest."""
+        return self.reader.form_only(req)
 
     def network_of(self, req: falcon.Request) -> str:
         """What is counted as one for limits."""

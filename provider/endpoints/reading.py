@@ -71,6 +71,12 @@ class Reader:
         parameters.refuse_problems()
         return parameters
 
+    def query_only(self, req: falcon.Request) -> Parameters:
+        """The same of a query, for who may send no form."""
+        parameters = self.query(req)
+        parameters.refuse_problems()
+        return parameters
+
     def browser(self, req: falcon.Request) -> Browser:
         """Who is in front of us."""
         return Browser(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import falcon
 
+from ..clients import Client
 from .answering import answer_json, never_store
 from .back_channel import CLIENT_SECURITY, ERRORS, FORM_BODY, BackChannelResource
 
@@ -28,7 +29,12 @@ class TokenResource(BackChannelResource):
     }
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self.answer(req, resp)
+
+    def answer(self, req: falcon.Request, resp: falcon.Response) -> Client:
+        """Answers the client that asked, and says which it is."""
         form, client = self.read_client_form(req)
         self.provider.client_limits.count_token_request(client, self.network_of(req))
         answer_json(resp, self.provider.token_for(client, form))
         never_store(resp)
+        return client

@@ -45,14 +45,16 @@ class UserinfoResource(Resource):
     }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        self._answer(req, resp, None)
+        self.answer(req, resp, None)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         is_form = (req.content_type or "").lower().startswith(FORM)
-        self._answer(req, resp, self.reader.form_only(req) if is_form else None)
+        self.answer(req, resp, self.reader.form_only(req) if is_form else None)
 
-    def _answer(self, req: falcon.Request, resp: falcon.Response, form: Parameters | None) -> None:
+    def answer(self, req: falcon.Request, resp: falcon.Response, parameters: Parameters | None) -> str:
+        """Answers the claims that an access token gives, and says which token it was."""
         headers = EnvironHeaders(req.env)
-        access_token = read_bearer_token(headers, form)
+        access_token = read_bearer_token(headers, parameters)
         answer_json(resp, self.provider.userinfo_response(access_token, headers))
         never_store(resp)
+        return access_token

@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from authlib.integrations.base_client.errors import OAuthError
 from pymongo import MongoClient
 
 from ..polling import eventually
-from .satosa_apps import SCOPE, Before, log_in, redeem, seen_before
-from .satosa_deployment import OURS, PLAIN, Deployment, Site
+from .satosa_apps import SCOPE, Before, log_in, redeem, request_code, seen_before
+from .satosa_deployment import CALLBACK, OURS, PLAIN, SECRET, Deployment, Site
 
 
 @dataclass
@@ -37,11 +39,14 @@ def on_mongodb(mongodb_server: Any, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def swapped(on_mongodb: tuple[Deployment, str]) -> Iterator[Swapped]:
-    """Two workers that are forked from a process which has loaded SATOSA already; PKCE is not asked for yet."""
+    """Two workers that are forked from a process which has loaded SATOSA already. All is allowed that can be."""
     deployment, uri = on_mongodb
     with deployment.serving(PLAIN, databases=uri) as plain:
         before = seen_before(plain)
-    tolerant = {"plugins": {"pkce": {"insecure_optional": True}}, "settings": {"grants": {"refresh_token_grace": 0}}}
+    tolerant = {
+        "plugins": {"pkce": {"insecure_optional": True}},
+        "settings": {"grants": {"refresh_token_grace": 0}, "http": {"insecure_credentials_in_urls": True}},
+    }
     with deployment.serving(OURS, databases=uri, workers=2, preload=True, creance=tolerant) as site:
         yield Swapped(before, site, uri)
 
@@ -112,6 +117,21 @@ def test_pkce_may_be_left_out_for_a_while(swapped: Swapped) -> None:
     lines = swapped.site.lines("pkce_missing")
     assert {line["client_id"] for line in lines} == {"portal"}
     assert len(lines) <= 2  # one a worker
+
+
+def test_credentials_may_be_in_urls_for_a_while(swapped: Swapped) -> None:
+    """RFC 6749 3.2, RFC 6750 2.3: as the plain frontend takes them, and the log tells whose they are."""
+    app = swapped.site.app("portal", scope=SCOPE, code_challenge_method="S256")
+    answer, verifier = request_code(swapped.site, app, "hal")
+    form = {"grant_type": "authorization_code", "redirect_uri": CALLBACK, "code_verifier": verifier}
+    form |= {"code": parse_qs(urlsplit(answer).query)["code"][0]}
+    by_url = swapped.site.open(requests.Session())
+    tokens = by_url.get(swapped.site.metadata()["token_endpoint"], params=form, auth=("portal", SECRET)).json()
+    parameters = {"access_token": tokens["access_token"]}
+    told = by_url.get(swapped.site.metadata()["userinfo_endpoint"], params=parameters).json()
+    assert told["email"] == "hal@example.org"
+    lines = swapped.site.lines("credentials_in_url")
+    assert {(line["client_id"], line["endpoint"]) for line in lines} == {("portal", "token"), ("portal", "userinfo")}
 
 
 def test_one_can_go_back(swapped: Swapped, on_mongodb: tuple[Deployment, str], tmp_path: Path) -> None:
