@@ -246,7 +246,7 @@ def _signals_blocked() -> Iterator[None]:
 
 def build_app(settings: Settings, secrets: list[bytes] | None, port: int) -> WSGI:
     """Called in each worker: everything that serves is made here. Ends the worker where that cannot be done."""
-    _obey_the_parent()
+    obey_the_parent()
     if settings.http.one_core:
         keep_to_one()
     configure_logging(settings.log)
@@ -293,7 +293,7 @@ def _explain_failure(error: Exception) -> None:
         report_defect("the start of a worker", error)
 
 
-def _obey_the_parent() -> None:
+def obey_the_parent() -> None:
     """Make SIGTERM, and the death of the parent, reach the main thread, where the server listens for SIGINT too.
 
     The system gives a signal to any thread of a process, and what sleeps in the main thread may never learn of it. So

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from .beside_pyop.comparing import compare_with_plain_pyop
+from .beside_pyop.findings import Findings
 from .growth import measure_growth
 from .load import Load, WrongAnswer
 from .log_line import measure_log_line
@@ -35,6 +37,7 @@ class Bench:
         self.measurements: list[Measurement] = []
         self.figures: list[Figure] = []
         self.filled: dict[int, float] = {}
+        self.beside_pyop: list[Findings] = []
 
     def run(self) -> Report:
         """Measure everything."""
@@ -51,7 +54,7 @@ class Bench:
                 say("log line")
                 self.measurements.append(measure_log_line(load, self.options))
         self.clock.measure()
-        return Report(self.options, self.clock.seconds, self.measurements, self.figures, self.filled)
+        return Report(self.options, self.clock.seconds, self.measurements, self.figures, self.filled, self.beside_pyop)
 
     def _measure_with(self, size: int, folder: Path, load: Load) -> None:
         server = Server(folder, environment=self.options.environment)
@@ -72,6 +75,10 @@ class Bench:
             self.figures.append(memory(server, size))
         finally:
             server.stop()
+        if self.options.beside_pyop:
+            count, rounds = max(8, self.options.count // 2), self.options.rounds
+            found = compare_with_plain_pyop(server, population, load, self.clock, count=count, rounds=rounds)
+            self.beside_pyop.append(found)
 
     def _rows(self, world: World) -> list[Measurement]:
         """All rows, several rounds: what disturbs for a while spoils one round of each and not one row."""

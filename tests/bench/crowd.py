@@ -18,7 +18,8 @@ from itertools import islice
 from typing import Any
 
 from creance.plugins.sessions.session_store import SESSIONS
-from creance.provider.store import FOREVER, Collection, Document, Store
+from creance.provider.store import FOREVER, Collection, Document, Store, bearer_key
+from creance.provider.store.bearer_values import dated
 from creance.provider.tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS
 from creance.provider.users import USERS
 
@@ -83,7 +84,7 @@ class Crowd:
             ago = _SPREAD * (1 - number / self._size)
             yield replace(
                 model,
-                key=names.get(model.key) or secrets.token_hex(32),  # as the SHA-256 of a bearer value
+                key=names.get(model.key) or bearer_key(dated(secrets.token_urlsafe(32), self._now - ago)),
                 value=_renamed(text, names),
                 valid_until=_earlier(model.valid_until, ago),
                 keep_until=_earlier(model.keep_until, ago),

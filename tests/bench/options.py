@@ -14,6 +14,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LOG_LINE = "log-line"
 """The row of a kind of its own."""
+BESIDE_PYOP = "beside-pyop"
+"""A table of its own."""
+OTHERS = (LOG_LINE, BESIDE_PYOP)
 
 _ROUNDS = 3
 _MOST_WORKERS = 64
@@ -26,6 +29,8 @@ class Options:
     populations: tuple[int, ...]
     rows: tuple[type[Row], ...]
     log_line: bool
+    beside_pyop: bool
+    """Whether plain pyop is measured too, which knows neither several workers nor our stores."""
     count: int
     """Requests of a row and round, for rows with a share of 1."""
     rounds: int
@@ -67,7 +72,7 @@ def bench_options(command: F) -> F:
                 envvar="ROWS",
                 metavar="NAME,…",
                 default="",
-                help=f"Only these: {', '.join(row.name for row in ROWS)}, {LOG_LINE}.",
+                help=f"Only these: {', '.join([*(row.name for row in ROWS), *OTHERS])}.",
             ),
             click.option(
                 "--count",
@@ -97,10 +102,14 @@ def make_options(*, bench: str, workers: str, store: str, rows: str, count: int 
     if store:
         environment["CREANCE_STORE__URI"] = store
     names = listed(rows)
+    can_be_beside_pyop = numbers == (1,) and not store
+    if BESIDE_PYOP in names and not can_be_beside_pyop:
+        raise click.BadParameter(f"{BESIDE_PYOP} is with one worker and the embedded store")
     return Options(
         populations=_populations(populations) or ((10,) if quick else (10, 100_000)),
-        rows=tuple(named_rows([name for name in names if name != LOG_LINE])) if names else tuple(ROWS),
+        rows=tuple(named_rows([name for name in names if name not in OTHERS]) if names else ROWS),
         log_line=not names or LOG_LINE in names,
+        beside_pyop=BESIDE_PYOP in names or (can_be_beside_pyop and not names and not quick),
         count=count or (150 if quick else 600),
         rounds=_ROUNDS,
         starts=0 if names else 3 if quick else 10,

@@ -132,9 +132,7 @@ def variables(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def _add_client(provider: Any, population: Population, number: int) -> None:
-    """Of four clients two take RS256, one takes ES256, and one is a service."""
-    kind = ("RS256", "ES256", "service", "RS256")[number % 4]
-    client = Registered(f"client-{number:06}", f"secret of client {number}", REDIRECT_URI.format(number=number))
+    kind, client = new_client(number)
     fields: dict[str, Any] = {
         "client_id": client.client_id,
         "client_name": f"App number {number}",
@@ -152,29 +150,42 @@ def _add_client(provider: Any, population: Population, number: int) -> None:
             "grant_types": ["authorization_code", "refresh_token"],
             "scope": " ".join(SCOPE),
             "id_token_signed_response_alg": kind,
+            "always_issue_refresh_token": True,  # as pyop does, which is measured beside
         }
     provider.clients.add(ClientSettings.model_validate(fields))
     population.clients[kind].append(client)
 
 
+def new_client(number: int) -> tuple[str, Registered]:
+    """Its kind and what it has: of four clients two take RS256, one takes ES256, and one is a service."""
+    kind = ("RS256", "ES256", "service", "RS256")[number % 4]
+    return kind, Registered(f"client-{number:06}", f"secret-of-client-{number}", REDIRECT_URI.format(number=number))
+
+
 def _add_user(provider: Any, population: Population, number: int) -> User:
-    user: User = provider.users.create_user(
-        f"person-{number:06}",
-        PASSWORD,
-        {
-            "name": f"Person Number {number}",
-            "given_name": "Person",
-            "family_name": f"Number {number}",
-            "preferred_username": f"person{number}",
-            "email": f"person-{number}@example.org",
-            "email_verified": True,
-            "locale": "en-GB",
-            "zoneinfo": "Europe/London",
-        },
-    )
+    user: User = provider.users.create_user(username_of(number), PASSWORD, claims_of(number))
     population.usernames.append(user.username)
     population.subjects.append(user.subject)
     return user
+
+
+def username_of(number: int) -> str:
+    """A person's."""
+    return f"person-{number:06}"
+
+
+def claims_of(number: int) -> dict[str, Any]:
+    """A person's."""
+    return {
+        "name": f"Person Number {number}",
+        "given_name": "Person",
+        "family_name": f"Number {number}",
+        "preferred_username": f"person{number}",
+        "email": f"person-{number}@example.org",
+        "email_verified": True,
+        "locale": "en-GB",
+        "zoneinfo": "Europe/London",
+    }
 
 
 def _add_grant(provider: Any, population: Population, number: int, user: User, batches: _Batches) -> None:
@@ -192,7 +203,7 @@ def _add_grant(provider: Any, population: Population, number: int, user: User, b
     authorization, tokens, now = provider.authorization, provider.tokens, time.time()
     request = authorization.read(*authorization.prove(Parameters(asked)), now)
     authenticated = Authenticated(user.username, now, ("pwd",), None, f"session-{number:012}")
-    code = authorization.grant(request, authenticated, user, Consented(request.scope))
+    code = authorization.grant(request, authenticated, user, Consented(request.scope))["code"]
     grant = Grant.from_dict(batches.last_value["grant"])
     access, refresh = tokens.new_access_token(grant, grant.scope), tokens.new_refresh_token(grant)
     spent = tokens.redeem_code(code, keep_until=tokens.last_refresh_token_ends(grant))

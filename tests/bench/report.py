@@ -14,6 +14,7 @@ from typing import Any
 
 import creance.provider
 
+from .beside_pyop.findings import Findings
 from .measuring import Measurement
 from .options import Options
 from .startup import Figure
@@ -34,6 +35,7 @@ class Report:
     figures: Sequence[Figure]
     filled: dict[int, float]
     """The seconds that filling took, by population."""
+    beside_pyop: Sequence[Findings]
 
     def in_signatures(self, measurement: Measurement) -> float:
         """The cost of a request in S."""
@@ -42,17 +44,23 @@ class Report:
     @property
     def others(self) -> float:
         """Cores that others took, on average."""
-        return statistics.mean(each.others for each in self.measurements)
+        compared = [each.others for findings in self.beside_pyop for each in findings.comparisons]
+        return statistics.mean([*(each.others for each in self.measurements), *compared])
 
     def lines(self) -> Iterator[str]:
         """The table."""
         yield from self._about()
-        yield ""
-        yield from self._costs()
+        if self.measurements:
+            yield ""
+            yield from self._costs()
         yield ""
         yield from self._figures()
-        yield ""
-        yield from self._speeds()
+        if self.measurements:
+            yield ""
+            yield from self._speeds()
+        for findings in self.beside_pyop:
+            yield ""
+            yield from findings.lines(self.signature)
 
     def to_dict(self) -> dict[str, Any]:
         """For `build/bench.json`. Times in seconds unless the name says otherwise."""
@@ -60,6 +68,7 @@ class Report:
             {**asdict(each), "unit": "S", "value": self.in_signatures(each), "cpu_ms": each.cpu * 1000}
             for each in self.measurements
         ]
+        beside_pyop = [row for findings in self.beside_pyop for row in findings.rows(self.signature)]
         return {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": measured_commit(),
@@ -70,7 +79,7 @@ class Report:
             "workers": self.options.workers[0],
             "store": self.options.store.partition(":")[0] or "sqlite",
             "fill_seconds": self.filled,
-            "rows": [*rows, *(asdict(figure) for figure in self.figures)],
+            "rows": [*rows, *(asdict(figure) for figure in self.figures), *beside_pyop],
         }
 
     def write(self, path: Path) -> None:

@@ -23,11 +23,20 @@ _UNLIMITED = {"CREANCE_LIMITS__TOKEN_REQUESTS": "1000000000"} if "limits" in Set
 
 
 class Server(RunningProvider):
-    """A provider of the demonstration, in a folder of its own."""
+    """A provider of the demonstration, or of another configuration, in a folder of its own."""
 
-    def __init__(self, folder: Path, *, log_requests: bool = False, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        log_requests: bool = False,
+        environment: Mapping[str, str],
+        configuration: str | None = None,
+        port: int | None = None,
+    ) -> None:
         logging = {"CREANCE_LOG__REQUESTS": str(log_requests).lower()}
-        super().__init__(folder, environment={**_UNLIMITED, **environment, **logging})
+        variables = {**_UNLIMITED, **environment, **logging}
+        super().__init__(folder, environment=variables, configuration=configuration, port=port)
         if STORE in self.environment:
             self._use_a_store_of_its_own()
         self.start_seconds = 0.0

@@ -35,6 +35,18 @@ def test_bench_scale_compares_an_empty_store_with_a_full_one(tmp_path: Path) -> 
     assert all(trips["userinfo"] >= 1 for trips in said["round_trips"])
 
 
+def test_bench_compares_with_plain_pyop(tmp_path: Path) -> None:
+    """Design, Performance: the same requests to plain pyop, to ours, and to ours in its place; none may fail."""
+    report = tmp_path / "report.json"
+    printed = run("bench", "--rows=beside-pyop", "--count=8", "--populations=8", f"--json={report}")
+    rows = {row["name"]: row for row in json.loads(report.read_text())["rows"]}
+    assert "Beside plain pyop, 8 of each" in printed
+    for name in ("authorization", "exchange", "userinfo", "refresh", "discovery"):
+        plain, creance, adopted = (rows[f"beside-pyop/{name}/{of}"] for of in ("plain pyop", "Creance", "adopted"))
+        assert all(row["unit"] == "S" and row["value"] > 0 for row in (plain, creance, adopted))
+        assert rows[f"beside-pyop/{name}/plain pyop by Creance"]["value"] > 0
+
+
 @pytest.mark.long
 def test_bench_compares_numbers_of_workers() -> None:
     """Design, Performance: CPU a request with one worker and with two, in one table."""

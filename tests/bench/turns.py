@@ -52,9 +52,9 @@ class Turns:
         self.comparisons = [Comparison(kind) for kind in kinds]
         self._rows = {kind: [kind(world) for world in worlds] for kind in kinds}
         self._count = count
-        for kind, rows in self._rows.items():
+        for rows in self._rows.values():
             for row in rows:  # so that all are warm
-                row.run(max(8, self._requests(kind) // 2))
+                row.run(max(8, self._requests(row) // 2))
 
     def measure_round(self) -> None:
         """One more."""
@@ -62,11 +62,11 @@ class Turns:
             rows = self._rows[comparison.row]
             first = len(comparison.rounds) % len(rows)
             order = [*range(first, len(rows)), *range(first)]
-            taken = {server: measure(rows[server], self._requests(comparison.row)) for server in order}
+            taken = {server: measure(rows[server], self._requests(rows[server])) for server in order}
             comparison.rounds.append(tuple(taken[server] for server in range(len(rows))))
 
-    def _requests(self, kind: type[Row]) -> int:
-        return max(4, round(self._count * kind.share))
+    def _requests(self, row: Row) -> int:
+        return max(4, round(self._count * row.share * row.world.share))
 
 
 def table(comparisons: Sequence[Comparison], titles: Sequence[str], signature: float, promise: float) -> Iterator[str]:

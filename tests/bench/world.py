@@ -66,6 +66,8 @@ class World:
     population: Population
     connections: int = 1
     """How many times as many connections there are as a row has of its own."""
+    share: float = 1.0
+    """How many requests are made where another server gets one, when several are measured in turns."""
     codes: dict[str, deque[Code]] = field(default_factory=lambda: defaultdict(deque))
     tokens: dict[str, deque[Tokens]] = field(default_factory=lambda: defaultdict(deque))
     visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=10_000))

@@ -11,7 +11,7 @@ from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from ..load import Captured, Request
-from ..population import PASSWORD, SCOPE
+from ..population import PASSWORD, SCOPE, Registered
 from ..world import Code, Form, Visit
 from .row import Row
 
@@ -25,6 +25,7 @@ class Authorization(Row):
     status = 303
     patterns: ClassVar[Sequence[bytes]] = (rb"(?i)\r\nlocation: [^\r\n]*[?&]code=([^&\r\n]+)",)
     kind = "RS256"
+    scope: ClassVar[Sequence[str]] = SCOPE
 
     def requests(self, count: int) -> list[Request]:
         self._pending = [self._pending_code(number) for number in self.world.population.numbers(count)]
@@ -38,17 +39,21 @@ class Authorization(Row):
             )
 
     def _pending_code(self, number: int) -> tuple[int, Code, str]:
-        population = self.world.population
-        client = population.client(self.kind, number)
-        code = Code("", client, secrets.token_urlsafe(48), secrets.token_urlsafe(16), population.subjects[number], 0)
+        client, subject = self._app_and_subject(number)
+        code = Code("", client, secrets.token_urlsafe(48), secrets.token_urlsafe(16), subject, 0)
         return number, code, secrets.token_urlsafe(16)
+
+    def _app_and_subject(self, number: int) -> tuple[Registered, str]:
+        """The app that a person uses, and the `sub` that it gets."""
+        population = self.world.population
+        return population.client(self.kind, number), population.subjects[number]
 
     def _request(self, number: int, code: Code, state: str) -> Request:
         query = {
             "client_id": code.client.client_id,
             "redirect_uri": code.client.redirect_uri,
             "response_type": "code",
-            "scope": " ".join(SCOPE),
+            "scope": " ".join(self.scope),
             "state": state,
             "nonce": code.nonce,
             "code_challenge": _challenge(code.verifier),
