@@ -9,16 +9,14 @@ from creance.provider import (
     ConfigurationError,
     HostLogin,
     HostLogins,
-    OAuthError,
     OpenIDProvider,
     ServerError,
-    TemporarilyUnavailable,
     UserSource,
     hookimpl,
 )
-from creance.provider.request_log import report_defect
-from creance.provider.store import Collection, time_not_counted
-from creance.provider.store.baton import baton
+from creance.provider.asking_others import asking
+from creance.provider.host_login import read_host_login
+from creance.provider.store import Collection
 
 from .kept_users import KeptUsers
 from .login_elsewhere import LoginElsewhere, LoginPage, LoginURL, Parameter, ParameterAndValue
@@ -75,15 +73,9 @@ class HostLoginPlugin(LoginElsewhere[Settings]):
         """What the host answers. Raises ServerError where there is none, TemporarilyUnavailable where it fails."""
         if self._host_login is None:
             raise ServerError("the provider is misconfigured", hint="create_app was given no host_login")
-        try:
-            with baton.laid_down(), time_not_counted():
-                return self._host_login(browser.environ)
-        except OAuthError:
-            raise
-        except Exception as error:
-            report_defect("host_login", error)
-            hint = f"host_login: {type(error).__name__}"
-            raise TemporarilyUnavailable("the provider cannot answer now, try again later", hint=hint) from None
+        with asking("host_login"):
+            answer = self._host_login(browser.environ)
+        return read_host_login(answer)
 
     def accept(self, login: HostLogin) -> None:
         """Keep what the host says of them."""

@@ -54,6 +54,14 @@ class Subjects:
 
 
 def sector_of(client: Client, redirect_uri: str, *, port: bool = False) -> str:
-    """OpenID Connect Core 8.1: the host of the sector_identifier_uri, or of the redirect URI. pyop has its port too."""
-    parts = urlsplit(client.settings.sector_identifier_uri or redirect_uri)
-    return parts.netloc if port else parts.hostname or parts.scheme
+    """OpenID Connect Core 8.1: that of the sector_identifier_uri, or of the redirect URI. pyop has its port too."""
+    uri = client.settings.sector_identifier_uri or redirect_uri
+    return urlsplit(uri).netloc if port else sector_of_uri(uri)
+
+
+def sector_of_uri(uri: str) -> str:
+    """Its host. A private-use scheme is a sector of its own, with the colon, so that it is no host (RFC 8252 7.1): an
+    app may choose it freely, and what stands behind it, and would know the people of that host again.
+    """
+    parts = urlsplit(uri)
+    return parts.hostname or "" if parts.scheme in ("https", "http") else f"{parts.scheme}:"

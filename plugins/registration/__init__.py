@@ -22,6 +22,7 @@ from creance.provider import (
 from creance.provider.attempt_counters import Limit
 from creance.provider.cache import ReadThrough
 from creance.provider.rate_limits import RateLimit
+from creance.provider.response_types import grant_types_for
 
 from .client_metadata import Offer
 from .initial_access import InitialAccess, read_hashes
@@ -81,11 +82,15 @@ class Registration(Plugin[Settings, PluginSettings]):
 
     def _offer(self, provider: OpenIDProvider) -> Offer:
         """What is on, as far as clients may register it."""
-        if off := [name for name in self.settings.grant_types if name not in provider.token_grants]:
-            raise ConfigurationError(f"plugins.{self.name}.grant_types: {', '.join(off)} is not on (is its plugin?)")
+        grant_types = self.settings.grant_types
+        if off := set(grant_types).difference(provider.metadata["grant_types_supported"]):
+            raise ConfigurationError(
+                f"plugins.{self.name}.grant_types: {', '.join(sorted(off))} is not on (is its plugin?)"
+            )
         subjects = provider.settings.subjects
         return Offer(
-            grant_types=tuple(self.settings.grant_types),
+            grant_types=tuple(grant_types),
+            response_types=tuple(each for each in provider.response_types if grant_types_for(each) <= set(grant_types)),
             authentication_methods=tuple(provider.client_authentication.methods_supported),
             algorithms=tuple(provider.settings.keys.algorithms),
             scope=split_scope(self.settings.scope),

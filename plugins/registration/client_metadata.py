@@ -6,11 +6,12 @@ a client that asked for encryption and did not get it would be worse off than on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from creance.provider import ClientSettings, InvalidClientMetadata, InvalidRedirectURI
+from creance.provider.response_types import grant_types_for, in_order
 from pydantic import ValidationError
 
 from .field_types import KEPT, KINDS, check_kind, is_tagged_text
@@ -34,6 +35,7 @@ class Offer:
     """What clients may register here."""
 
     grant_types: tuple[str, ...]
+    response_types: tuple[str, ...]
     authentication_methods: tuple[str, ...]
     algorithms: tuple[str, ...]
     scope: tuple[str, ...]
@@ -91,20 +93,32 @@ def _refuse_not_offered(given: Mapping[str, Any]) -> None:
 
 
 def _grants(settings: Mapping[str, Any], offer: Offer) -> dict[str, Any]:
-    """RFC 7591 2.1: `code` and authorization_code belong together."""
+    """RFC 7591 2.1: those that are offered, once each."""
     grant_types = settings.get("grant_types", ["authorization_code"])
     for grant_type in grant_types:
         if grant_type not in offer.grant_types:
             raise InvalidClientMetadata(f"grant_types: only {', '.join(offer.grant_types)} may be registered")
-    with_code = "authorization_code" in grant_types
-    response_types = settings.get("response_types", ["code"] if with_code else [])
-    if any(response_type != "code" for response_type in response_types):
-        raise InvalidClientMetadata("response_types: only code is offered (RFC 9700 2.1.2)")
-    if ("code" in response_types) != with_code:
-        raise InvalidClientMetadata("response_types: code and the grant authorization_code need each other (2.1)")
     if not set(grant_types) - {"refresh_token"}:
         raise InvalidClientMetadata("grant_types: refresh_token needs another grant that gives one")
-    return {"grant_types": list(dict.fromkeys(grant_types)), "response_types": ["code"] if with_code else []}
+    return {
+        "grant_types": list(dict.fromkeys(grant_types)),
+        "response_types": _response_types(settings, offer, grant_types),
+    }
+
+
+def _response_types(settings: Mapping[str, Any], offer: Offer, grant_types: Collection[str]) -> list[str]:
+    """RFC 7591 2.1: `code` and authorization_code belong together, and so do the others and implicit."""
+    asked = settings.get("response_types", ["code"] if "authorization_code" in grant_types else [])
+    response_types = list(dict.fromkeys(map(in_order, asked)))
+    if not set(response_types) <= set(offer.response_types):
+        offered = ", ".join(offer.response_types)
+        raise InvalidClientMetadata(f"response_types: only {offered} is offered (RFC 9700 2.1.2)")
+    needed = {grant_type for response_type in response_types for grant_type in grant_types_for(response_type)}
+    if ("authorization_code" in needed) != ("authorization_code" in grant_types):
+        raise InvalidClientMetadata("response_types: code and the grant authorization_code need each other (2.1)")
+    if ("implicit" in needed) != ("implicit" in grant_types):
+        raise InvalidClientMetadata("response_types: what has a token and the grant implicit need each other (2.1)")
+    return response_types
 
 
 def _authentication(settings: Mapping[str, Any], offer: Offer) -> dict[str, Any]:

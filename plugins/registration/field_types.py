@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,10 @@ _LONGEST_AGE: Final = 10 * 365 * 86400
 """Seconds."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+"""What makes a text look like another (Unicode Standard Annex 9, 2; UTR 36, 2.4)."""
+_VISIBLE = frozenset("LNPS")
+"""Categories of Unicode, by their first letter: letters, numbers, punctuation, symbols."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _TRANSLATED = ("client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri")
 
@@ -30,8 +35,10 @@ def _text(value: Any) -> None:
 
 def _name(value: Any) -> None:
     _text(value)
-    if len(value) > LONGEST_NAME or not value.strip():
+    if len(value) > LONGEST_NAME or not any(unicodedata.category(character)[0] in _VISIBLE for character in value):
         raise ValueError(f"must be a name of at most {LONGEST_NAME} characters")
+    if _REORDERING.search(value):
+        raise ValueError("must have no characters that change the direction of others")
 
 
 def _url(value: Any) -> None:

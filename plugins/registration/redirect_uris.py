@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from creance.provider import InvalidClientMetadata, InvalidRedirectURI
 from creance.provider.setting_types import LOOPBACK_HOSTS
+from creance.provider.subjects import sector_of_uri
 
 
 def check_redirect_uris(settings: Mapping[str, Any]) -> None:
@@ -42,7 +43,13 @@ def _problem(uri: str, *, native: bool) -> str | None:
 
 
 def _check_sector(settings: Mapping[str, Any]) -> None:
-    """OpenID Connect Core 8.1."""
-    hosts = {urlsplit(uri).hostname for uri in settings.get("redirect_uris", ())}
-    if settings["subject_type"] == "pairwise" and "sector_identifier_uri" not in settings and len(hosts) > 1:
+    """OpenID Connect Core 8.1. pyop's formula takes a host for the sector whatever the scheme is: nobody may name one
+    that cannot be theirs.
+    """
+    if settings["subject_type"] != "pairwise" or "sector_identifier_uri" in settings:
+        return
+    uris = settings.get("redirect_uris", ())
+    if any(parts.netloc and parts.scheme not in ("https", "http") for parts in map(urlsplit, uris)):
+        raise InvalidRedirectURI("redirect_uris: no host behind a private-use scheme where subject_type is pairwise")
+    if len({sector_of_uri(uri) for uri in uris}) > 1:
         raise InvalidClientMetadata("sector_identifier_uri: is needed for redirect URIs of several hosts")

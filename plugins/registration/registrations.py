@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from creance.provider import Client, ConfigurationError, Event, InvalidClientMetadata, InvalidToken, OpenIDProvider
+from creance.provider import Client, Event, InvalidClientMetadata, InvalidToken, OpenIDProvider
 from creance.provider.client_secrets import client_secret_matches, hash_client_secret, new_client_secret
 from creance.provider.rate_limits import RateLimit
 from creance.provider.store import FOREVER, Conflict, Document
@@ -107,12 +107,14 @@ class Registrations:
 
     def remove(self, client_id: str, token: str) -> None:
         """RFC 7592 2.3: its codes and tokens give nothing from then on. Raises InvalidToken."""
-        self._authenticate(client_id, token)
-        try:
-            self._clients.remove(client_id)
-        except ConfigurationError:
-            raise _not_valid("it has just been removed") from None
-        self._happened(client_id, "removed")
+        while True:
+            document = self._authenticate(client_id, token)
+            try:
+                self._clients.end_registration(document)
+            except Conflict:  # as in `update`
+                continue
+            self._happened(client_id, "removed")
+            return
 
     def _authenticate(self, client_id: str, token: str) -> Document:
         """RFC 7592 2: the same answer, in the same time, whether there is such a client or not."""

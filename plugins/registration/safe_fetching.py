@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
@@ -24,7 +25,7 @@ from creance.provider.store.baton import baton
 from creance.provider.strict_json import parse_json
 
 SECONDS: Final = 5.0
-"""For all of it, from the connection to the last byte."""
+"""For all of it, from the look-up of the name to the last byte."""
 LARGEST: Final = 65536
 """Bytes."""
 PLACES: Final = 2
@@ -45,11 +46,12 @@ class SafeFetcher:
     def __init__(self, *, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback
         self._places = threading.BoundedSemaphore(PLACES)
+        self._look_ups = threading.BoundedSemaphore(PLACES)
+        """One whose name server does not answer keeps its place, as nothing ends it."""
 
     def json(self, url: str) -> Any:
         """What an https URL answers. Raises FetchFailed, and TemporarilyUnavailable where others are fetching."""
-        if not self._places.acquire(blocking=False):
-            raise TemporarilyUnavailable("too many requests at the moment", hint="fetches for registrations")
+        _take(self._places)
         try:
             with baton.laid_down(), time_not_counted():
                 body = self._fetch(url)
@@ -65,9 +67,10 @@ class SafeFetcher:
         if parts.scheme != "https" or not parts.hostname:
             raise FetchFailed("not an https URL")
         port = parts.port or 443
-        addresses = self._resolve(parts.hostname, port)
+        ends = time.monotonic() + SECONDS
+        addresses = self._resolve(parts.hostname, port, ends)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        with _Connection(parts.hostname, port, addresses) as connection:
+        with _Connection(parts.hostname, port, addresses, ends) as connection:
             try:
                 connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "Creance"})
                 body = _body_of(connection.getresponse())
@@ -77,22 +80,39 @@ class SafeFetcher:
                 raise FetchFailed("it took too long")
             return body
 
-    def _resolve(self, host: str, port: int) -> list[str]:
+    def _resolve(self, host: str, port: int, ends: float) -> list[str]:
         """The addresses of a name, if all of them may be connected to."""
+        _take(self._look_ups)
+        answer: Future[list[Any]] = Future()
+        threading.Thread(target=self._look_up, args=(host, port, answer), name="look-up", daemon=True).start()
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+            found = answer.result(max(0.0, ends - time.monotonic()))
+        except (OSError, UnicodeError) as error:  # a TimeoutError is one
             raise FetchFailed("the name cannot be resolved") from error
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         if not addresses or not all(self._is_allowed(address) for address in addresses):
             raise FetchFailed("the name leads to an address that is not public")
         return addresses
 
+    def _look_up(self, host: str, port: int, answer: Future[list[Any]]) -> None:
+        """In a thread of its own: name servers are a stranger's too, and the system's look-up has no time limit."""
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answer.set_exception(error)
+        finally:
+            self._look_ups.release()
+
     def _is_allowed(self, text: str) -> bool:
         address = read_address(text)
         if address is None:
             return False
         return is_public(address) or (self._allow_loopback and address.is_loopback)
+
+
+def _take(places: threading.BoundedSemaphore) -> None:
+    if not places.acquire(blocking=False):
+        raise TemporarilyUnavailable("too many requests at the moment", hint="fetches for registrations")
 
 
 def is_public(address: Address) -> bool:
@@ -109,12 +129,13 @@ class _Connection(http.client.HTTPSConnection):
     also where somebody answers byte by byte.
     """
 
-    def __init__(self, host: str, port: int, addresses: list[str]) -> None:
+    def __init__(self, host: str, port: int, addresses: list[str], ends: float) -> None:
+        """`ends` by the monotonic clock."""
         self._tls = ssl.create_default_context()
         super().__init__(host, port, context=self._tls)
         self._addresses = addresses
-        self._ends = time.monotonic() + SECONDS
-        self._cut = threading.Timer(SECONDS, self._cut_off)
+        self._ends = ends
+        self._cut = threading.Timer(max(0.0, ends - time.monotonic()), self._cut_off)
         self._cut.daemon = True
         self._connected: socket.socket | None = None
         """Stays, where `sock` goes to the response."""
@@ -156,9 +177,10 @@ class _Connection(http.client.HTTPSConnection):
 def _body_of(response: http.client.HTTPResponse) -> bytes:
     if response.status != 200:
         raise FetchFailed(f"status {response.status}")
-    body = response.read(LARGEST + 1)
-    if len(body) > LARGEST:
+    place = bytearray(LARGEST + 1)
+    size = response.readinto(place)  # and not `read`, which takes all that comes after a chunk of -1 bytes
+    if size > LARGEST:
         raise FetchFailed(f"more than {LARGEST} bytes")
     if response.length:
         raise FetchFailed("the answer broke off")
-    return body
+    return bytes(place[:size])

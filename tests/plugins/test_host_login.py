@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -99,6 +100,46 @@ def test_a_host_that_fails_is_worth_another_try(host: Callable[..., Any], capfd:
     logged = capfd.readouterr().out
     assert "host_login" in logged
     assert "s3cret" not in logged
+
+
+def refusal_of(app: Any, **asked: str) -> str:
+    """The hint for the log, of a request that the app hears no more of than that there is a server_error."""
+    answer = app.answer(scope="openid", **asked)
+    assert told(answer.location)["error"] == "server_error"
+    return str(answer.error.hint)
+
+
+@pytest.mark.parametrize("ahead", [3600, 1e12, math.inf, math.nan])
+def test_a_login_that_is_to_come_is_not_recent(host: Callable[..., Any], ahead: float) -> None:
+    """OpenID Connect Core 3.1.2.1, prompt=login, max_age: as of a host that gives milliseconds. Nor is it taken where
+    nobody asks for a recent one, so that it is noticed.
+    """
+    app = host(lambda environ: HostLogin("alice", auth_time=time.time() + ahead))
+    for asked in ({"prompt": "login"}, {"max_age": "10"}, {}):
+        assert "auth_time" in refusal_of(app, **asked)
+
+
+def test_a_clock_that_is_a_little_ahead_is_no_matter(host: Callable[..., Any]) -> None:
+    """OpenID Connect Core 2, auth_time: hosts are several machines."""
+    app = host(lambda environ: HostLogin("alice", auth_time=time.time() + 5))
+    assert "code" in told(app.answer(scope="openid").location)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        *((answer, "HostLogin") for answer in (True, 0, "alice", ("alice",), {"username": "alice"})),
+        *((HostLogin(name), "username") for name in (None, 1, "", "a\0", "a\ud800", ["alice"])),  # type: ignore[arg-type]
+        *((HostLogin("alice", moment), "auth_time") for moment in ("5", True, [5], -1, 10**400)),  # type: ignore[arg-type]
+        *((HostLogin("alice", amr=amr), "amr") for amr in ("pwd", (1,), None)),  # type: ignore[arg-type]
+        *((HostLogin("alice", acr=1), "acr"), (HostLogin("alice", session=b"x"), "session")),  # type: ignore[arg-type]
+        *((HostLogin("erin", claims=claims), "claims") for claims in (["a"], {"name": math.nan}, {"name": {1}})),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+def test_what_is_no_login_lets_nobody_in(host: Callable[..., Any], answer: Any, why: str) -> None:
+    """RFC 6749 4.1.2.1, server_error: before there is a code, and the log says what is wrong with it."""
+    assert why in refusal_of(host(lambda environ: answer))
 
 
 def test_without_a_host_nobody_is_let_in(make_provider: MakeProvider, make_app: MakeApp) -> None:

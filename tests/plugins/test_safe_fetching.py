@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
@@ -167,6 +168,38 @@ def test_a_certificate_must_be_trusted(server: HTTPSServer, fetcher: SafeFetcher
     assert server.asked == []
 
 
+@pytest.mark.parametrize("size", [b"-1", b"-10000", b"fffffffffff"])
+def test_of_a_chunk_of_any_size_little_is_read(server: HTTPSServer, fetcher: SafeFetcher, size: bytes) -> None:
+    """RFC 9112 7.1; OWASP, SSRF: Python takes a chunk of -1 bytes for one that never ends, and keeps all of it."""
+    portion, portions = b"x" * 65536, 512
+    sent: list[int] = []
+    ended = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        try:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+            while len(sent) < portions:
+                sent.append(handler.wfile.write(portion))
+        finally:
+            ended.set()
+
+    server.answers["/"] = answer
+    with pytest.raises(FetchFailed):
+        fetcher.json(server.url("/"))
+    assert ended.wait(10)
+    assert len(sent) < portions
+
+
+def test_what_comes_in_chunks_is_read(server: HTTPSServer, fetcher: SafeFetcher) -> None:
+    """RFC 9112 7.1: by its end, and not without it."""
+    head, body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n" % (len(LISTED), LISTED)
+    server.answers["/"] = lambda handler: handler.wfile.write(head + body + b"0\r\n\r\n")  # type: ignore[assignment]
+    assert fetcher.json(server.url("/")) == URIS
+    server.answers["/"] = lambda handler: handler.wfile.write(head + body)  # type: ignore[assignment]
+    with pytest.raises(FetchFailed):
+        fetcher.json(server.url("/"))
+
+
 def dripping(handler: BaseHTTPRequestHandler, stopped: threading.Event) -> None:
     """One byte after another, each in time, and never an end."""
     handler.send_response(200)
@@ -194,6 +227,40 @@ def test_who_never_ends_the_handshake_is_cut_off(fetcher: SafeFetcher, monkeypat
     monkeypatch.setattr(safe_fetching, "SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(FetchFailed):
         fetcher.json(f"https://localhost:{silent.getsockname()[1]}/")
+
+
+def test_a_name_that_nobody_resolves_is_given_up(
+    server: HTTPSServer, fetcher: SafeFetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OWASP, SSRF: time. The name server is a stranger's, and the system waits long for it; few such waits go on."""
+    genuine, answered, asked = socket.getaddrinfo, threading.Event(), []
+
+    def resolve(host: str, *rest: Any, **named: Any) -> Any:
+        asked.append(host)
+        answered.wait(60)
+        return genuine("localhost", *rest, **named)
+
+    url = server.gives(LISTED)
+    monkeypatch.setattr(safe_fetching, "SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        for _ in range(PLACES):
+            with pytest.raises(FetchFailed, match="cannot be resolved"):
+                fetcher.json("https://tarpit.example/")
+        with pytest.raises(TemporarilyUnavailable):
+            fetcher.json("https://tarpit.example/")
+        assert asked == ["tarpit.example"] * PLACES
+    finally:
+        answered.set()
+    monkeypatch.undo()
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+
+    def fetched() -> bool:
+        with suppress(TemporarilyUnavailable):  # as long as the last look-up has not ended
+            return bool(fetcher.json(url) == URIS)
+        return False
+
+    eventually(fetched)
 
 
 def test_fetches_take_few_threads(server: HTTPSServer, fetcher: SafeFetcher) -> None:

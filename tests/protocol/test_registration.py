@@ -351,6 +351,37 @@ def test_pairwise_subjects_by_sector(registering: RunningProvider, sectors: HTTP
     assert register(registering, subject_type="pairwise").subject_type == "pairwise"
 
 
+@pytest.mark.parametrize("uri", ["com.evil.app://client.example/callback", "com.evil.app://callback"])
+def test_nobody_gets_into_the_sector_of_a_host_by_a_scheme(registering: RunningProvider, uri: str) -> None:
+    """OpenID Connect Core 8.1, RFC 8252 7.1: pyop's formula would take it for the sector of that host."""
+    asked = {"application_type": "native", "redirect_uris": [uri]}
+    refused = register(registering, **asked, subject_type="pairwise")
+    assert (refused.status, refused.error) == (400, "invalid_redirect_uri")
+    assert register(registering, **asked, subject_type="public").status == 201
+    several = ["com.one.app:/callback", "com.two.app:/callback"]
+    assert register(registering, **{**asked, "redirect_uris": several}, subject_type="pairwise").error == METADATA
+
+
+@pytest.mark.parametrize("name", ["\u200b\u2060", "\u202egro.elpmaxe.knab", "App\u2066", " \u00ad "])
+def test_a_name_is_what_it_looks_like(registering: RunningProvider, name: str) -> None:
+    """RFC 7591 5: people decide by the name. Nothing that cannot be seen, and nothing that turns other text around."""
+    refused = register(registering, client_name=name)
+    assert (refused.status, refused.error) == (400, METADATA)
+    tagged = register(registering, **{"client_name#he": name})
+    assert (tagged.status, tagged.error) == (400, METADATA)
+
+
+def test_a_name_in_any_script_is_one(registering: RunningProvider) -> None:
+    """OpenID Connect Registration 2.1."""
+    for name in (
+        "\u05d1\u05e0\u05e7 \u200fX",
+        "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u9280\u884c",
+        "7",
+    ):
+        assert register(registering, client_name=name).client_name == name
+
+
 def test_a_client_reads_its_registration(registering: RunningProvider) -> None:
     """RFC 7592 2.1, 3: all of it but the secret, which is kept as a hash."""
     client = Registered(registering, client_name="App", jwks={"keys": [KEY]})
@@ -441,6 +472,19 @@ def test_of_two_changes_at_once_one_wins(registering: RunningProvider) -> None:
         assert sorted(answer.status for answer in answers) == [200, *[401] * 5]
         winner = next(answer for answer in answers if answer.status == 200)
         assert client.send("GET", token=winner.registration_access_token).client_name == winner.client_name
+
+
+def test_of_a_change_and_an_end_at_once_one_wins(registering: RunningProvider) -> None:
+    """RFC 7592 2.2, 2.3: whoever was told that it is changed has it, and whoever ended it ended all of it."""
+    for _ in range(15):
+        client = Registered(registering)
+        with ThreadPoolExecutor(4) as pool:
+            changes = [pool.submit(client.put, client_name="changed"), pool.submit(client.put, client_name="too")]
+            ends = [pool.submit(client.send, "DELETE") for _ in range(2)]
+        answers = [future.result() for future in (*changes, *ends)]
+        (winner,) = [answer for answer in answers if answer.status != 401]
+        token = winner.registration_access_token or client.token
+        assert client.send("GET", token=token).status == (200 if winner.status == 200 else 401)
 
 
 def test_a_client_ends_its_registration(registering: RunningProvider) -> None:

@@ -53,6 +53,24 @@ def test_each_sector_sees_another_subject(apps: dict[str, Any]) -> None:
     assert subject(apps["spa"]) == alice.subject
 
 
+def test_a_private_use_scheme_gives_nobody_the_sector_of_a_host(
+    make_provider: Callable[..., Any], make_app: Callable[..., Any]
+) -> None:
+    """OpenID Connect Core 8.1, RFC 8252 7.1: it is a sector of its own, whatever is behind it or it is called like."""
+    uris = {
+        "one": CALLBACK,
+        "host": "org.evil.app://one.example.org/callback",
+        "scheme": "one.example.org:/callback",
+        "word": "org.evil.app://callback",
+        "same-word": "org.other.app://callback",
+    }
+    clients = [client(name, uri, application_type="web" if name == "one" else "native") for name, uri in uris.items()]
+    provider = make_provider(**PAIRWISE, more_clients=clients)
+    seen = {name: subject(make_app(name, provider)) for name in uris}
+    assert seen["host"] == seen["word"]
+    assert len(set(seen.values())) == len(seen) - 1
+
+
 def test_all_that_a_client_sees_is_its_own_subject(apps: dict[str, Any]) -> None:
     """OpenID Connect Core 5.3.2, 8.1, RFC 7662 2.2: ID token, userinfo, introspection and refresh agree."""
     app = apps["one"]
