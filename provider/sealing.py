@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .errors import ConfigurationError
+from .store.bearer_values import dated
 
 MINIMUM_SECRET_LENGTH = 32
 _NONCE = 12
@@ -72,6 +73,17 @@ class Sealer:
             for which in range(len(self._secrets))
         )
         return [base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in digests]
+
+    def bearer_value(self, purpose: str, value: str, issued_at: float) -> str:
+        """The one that follows another bearer value, and that only we can make. Its time is that at which the other was
+        issued, in seconds since the epoch: whoever derives it has read that, and so it is the same in all workers.
+        """
+        return dated(self.mac(purpose, value), issued_at)
+
+    def bearer_values(self, purpose: str, value: str, issued_at: float) -> list[str]:
+        """The same by each secret; then without a time, as an earlier version made it, maybe a moment ago."""
+        macs = self.macs(purpose, value)
+        return [*(dated(mac, issued_at) for mac in macs), *macs]
 
     def _derive(self, which: int, purpose: str) -> bytes:
         return HKDF(SHA256(), 32, salt=None, info=b"creance " + purpose.encode()).derive(self._secrets[which])

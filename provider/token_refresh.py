@@ -96,7 +96,7 @@ class TokenRefresh:
             return value, partial(self._confirm_successor, presented, access, successor)
         if self._settings.refresh_token_rotation == "public" and not client.public:
             return presented, partial(self._confirm, access, found, self._tokens.refresh_token_ends(found.grant))
-        new = self._tokens.successor_of(presented, found.grant)
+        new = self._tokens.successor_of(presented, found)
         return new.value, partial(self._rotate, presented, access, new)
 
     def _rotate(self, presented: str, access: NewToken, successor: NewToken) -> None:
@@ -139,7 +139,7 @@ class TokenRefresh:
     def _same_successor(self, presented: str, found: Token) -> tuple[str, Token]:
         redeemed_at = found.redeemed_at or 0.0
         if abs(time.time() - redeemed_at) <= self._settings.refresh_token_grace:  # a clock set back gives no more grace
-            successor = self._tokens.read_unused_successor(presented)
+            successor = self._tokens.read_unused_successor(presented, found)
             if successor is not None:
                 return successor
         grant = found.grant

@@ -8,7 +8,6 @@ inserted everything before.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from .settings import Settings
 from .store import (
     Collection,
     Document,
+    Insert,
     Operation,
     Store,
     bearer_key,
@@ -27,6 +27,7 @@ from .store import (
     delete_where,
     ensure,
     insert,
+    new_bearer_value,
     redeem,
 )
 from .store import replace as replace_document
@@ -122,13 +123,14 @@ class Tokens:
 
     def new_refresh_token(self, grant: Grant) -> NewToken:
         """The first refresh token of a grant."""
-        return self._new_refresh_token(secrets.token_urlsafe(32), grant, shared=False)
+        return self._new_refresh_token(new_bearer_value(), grant, shared=False)
 
-    def successor_of(self, presented: str, grant: Grant) -> NewToken:
+    def successor_of(self, presented: str, found: Token) -> NewToken:
         """The refresh token that follows the presented one: derived from it, so that a client whose answer was lost
-        gets the same one again.
+        gets the same one again. `found` is the presented one as it was read.
         """
-        return self._new_refresh_token(self._sealer.mac(_SUCCESSOR, presented), grant, shared=True)
+        value = self._sealer.bearer_value(_SUCCESSOR, presented, found.issued_at)
+        return self._new_refresh_token(value, found.grant, shared=True)
 
     def refresh_token_ends(self, grant: Grant) -> float:
         """When a refresh token used now ends: idle time from now, and never beyond the absolute lifetime."""
@@ -171,9 +173,9 @@ class Tokens:
         """
         return self._live((REFRESH_TOKENS, ACCESS_TOKENS), subject, limit)
 
-    def read_unused_successor(self, presented: str) -> tuple[str, Token] | None:
+    def read_unused_successor(self, presented: str, found: Token) -> tuple[str, Token] | None:
         """The successor of a spent refresh token with its value, if nobody has used it yet."""
-        for value in self._sealer.macs(_SUCCESSOR, presented):
+        for value in self._sealer.bearer_values(_SUCCESSOR, presented, found.issued_at):
             document = self._store.get(REFRESH_TOKENS, bearer_key(value))
             if document is not None:
                 return value, _token(document, "refresh_token")
@@ -273,12 +275,14 @@ class Tokens:
         claims: Mapping[str, Any] | None = None,
     ) -> NewToken:
         now = time.time()
-        value = value or secrets.token_urlsafe(32)
+        value = value or new_bearer_value()
         token = Token(kind, grant, grant.scope if scope is None else scope, now, now + lifetime, audience, claims or {})
         make = ensure if shared else insert
         return NewToken(value, token, make(collection, bearer_key(value), _document(token), token.expires_at))
 
-    def _read(self, collection: Collection, kind: str, value: str, *, kept: bool = False) -> Token | None:
+    def _read(self, collection: Collection, kind: str, value: object, *, kept: bool = False) -> Token | None:
+        if not isinstance(value, str):  # a host of pyop hands on whatever its form has
+            return None
         read = self._store.get_kept if kept else self._store.get
         document = read(collection, bearer_key(value))
         if document is None and self.earlier is not None and self.earlier.take_over(kind, value):
@@ -286,7 +290,7 @@ class Tokens:
         return _token(document, kind) if document else None
 
 
-def written(token: Token, value: str) -> Operation:
+def written(token: Token, value: str) -> Insert:
     """Writes a token under a value that exists already."""
     return insert(COLLECTIONS[token.kind], bearer_key(value), _document(token), token.expires_at)
 

@@ -8,7 +8,6 @@ later than that is known to somebody else, or to somebody else as well.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from creance.provider.store import (
     delete_where,
     ensure,
     insert,
+    new_bearer_value,
     redeem,
 )
 
@@ -108,7 +108,7 @@ class RememberedLogins:
 
     def remember(self, user: User, sid: str, auth_time: float, browser: Browser) -> tuple[str, Operation]:
         """The token of a login, 256 bits, and the insertion that belongs to the write of its session."""
-        token = secrets.token_urlsafe(32)
+        token = new_bearer_value()
         value = {
             "username": user.username,
             "subject": user.subject,
@@ -168,7 +168,9 @@ class RememberedLogins:
 
     def _spend(self, token: str, login: RememberedLogin, browser: Browser) -> Resumed:
         """Insert what nobody holds yet, redeem last: one write, and never two winners."""
-        resumed = Resumed(self._sealer.mac(_SESSION, token), self._sealer.mac(_SUCCESSOR, token), login.expires_at)
+        session_id = self._sealer.bearer_value(_SESSION, token, login.issued_at)
+        next_token = self._sealer.bearer_value(_SUCCESSOR, token, login.issued_at)
+        resumed = Resumed(session_id, next_token, login.expires_at)
         kept = {name: getattr(login, name) for name in ("username", "subject", "sid", "auth_time")} | described(browser)
         session, session_ends = self._sessions.new({**kept, "amr": (), "remembered": True})
         successor = kept | {"issued_at": time.time()}
@@ -186,7 +188,11 @@ class RememberedLogins:
 
         Raises TokenReused where it was longer ago, or where somebody has used the successor.
         """
-        by_each_secret = zip(self._sealer.macs(_SUCCESSOR, token), self._sealer.macs(_SESSION, token), strict=True)
+        by_each_secret = zip(
+            self._sealer.bearer_values(_SUCCESSOR, token, login.issued_at),
+            self._sealer.bearer_values(_SESSION, token, login.issued_at),
+            strict=True,
+        )
         if abs(time.time() - (login.spent_at or 0.0)) <= GRACE:  # a clock set back gives no more grace
             for successor, session_id in by_each_secret:
                 if self._store.get(REMEMBERED, bearer_key(successor)) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from creance.provider.store import (
     delete,
     delete_where,
     insert,
+    new_bearer_value,
     replace,
 )
 
@@ -60,7 +60,7 @@ class SessionStore:
         what it gave ends with the new one. `auth_time` is now where it is not given. `together_with`: what else the
         login inserts, in one write.
         """
-        session_id = secrets.token_urlsafe(32)
+        session_id = new_bearer_value()
         value = {
             "username": user.username,
             "subject": user.subject,
@@ -121,7 +121,7 @@ class SessionStore:
         """Another id for a session, which else stays as it is, and the writes that make it the only one of its
         `sid`.
         """
-        session_id = secrets.token_urlsafe(32)
+        session_id = new_bearer_value()
         begun = insert(SESSIONS, bearer_key(session_id), session.document.value, session.document.valid_until)
         return session_id, [begun, *(delete(SESSIONS, each.document.key) for each in self.of_login(session.sid))]
 

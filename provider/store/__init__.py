@@ -10,7 +10,6 @@ or a refresh token is used for a second time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 import time
@@ -22,6 +21,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
 
+from .bearer_values import bearer_key as bearer_key
+from .bearer_values import new_bearer_value as new_bearer_value
+
 FOREVER = 253402300799.0
 """31 December 9999: the `valid_until` of what does not expire."""
 
@@ -30,11 +32,6 @@ MAXIMUM_DOCUMENT_SIZE = 1_000_000
 
 MAXIMUM_DEPTH = 50
 """Objects and arrays within each other. MongoDB refuses 100, and any reader of JSON ends somewhere."""
-
-
-def bearer_key(value: str) -> str:
-    """The key under which a code, a token or a session id is stored: its SHA-256, never the value itself."""
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

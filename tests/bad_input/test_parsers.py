@@ -18,7 +18,15 @@ from typing import Any
 import click
 import falcon.testing
 import pytest
-from creance.provider import ConfigurationError, InvalidRequest, OAuthError, Parameters, create_app, read_settings
+from creance.provider import (
+    ConfigurationError,
+    Grant,
+    InvalidRequest,
+    OAuthError,
+    Parameters,
+    create_app,
+    read_settings,
+)
 from creance.provider.commands.assignment import assignments
 from creance.provider.endpoints.reading import Reader, UnsupportedMediaType
 from creance.provider.networks import read_address
@@ -409,4 +417,5 @@ def test_what_was_never_issued_is_no_token(shared_provider: Any, value: str, hin
     tokens = shared_provider.tokens
     assert tokens.find(value, hint, spent=True) is None
     assert tokens.read_code(value) is None
-    assert tokens.read_unused_successor(value) is None
+    never_written = tokens.new_refresh_token(Grant("app", "s", ())).token
+    assert tokens.read_unused_successor(value, never_written) is None

@@ -16,10 +16,11 @@ import requests
 from creance.plugins.sessions.remembered_logins import GRACE, REMEMBERED
 from creance.plugins.sessions.session_store import SESSIONS
 from creance.provider import Browser, OpenIDProvider, User
-from creance.provider.store import Operation, StoreUnavailable, bearer_key
+from creance.provider.store import Operation, StoreUnavailable, bearer_key, delete, insert
 from creance.provider.testing.relying_party import forms_of
 
 from ..conftest import Clock, RunInProcesses
+from ..earlier_values import as_issued_earlier
 from ..set_cookies import set_cookies
 from .served import REQUEST, Served, serving
 
@@ -197,7 +198,7 @@ def test_the_token_is_long_used_once_and_kept_as_a_hash(remembered: Served, cloc
         assert "code" in authorize(remembered)
         tokens.append(remembered.cookie("remember"))
     assert len(set(tokens)) == 4
-    assert all(re.fullmatch(r"[\w-]{43}", str(token)) for token in tokens)
+    assert all(re.fullmatch(r"[0-9a-f]{8}-[\w-]{43}", str(token)) for token in tokens)
     documents = remembered.provider.store.page_kept(REMEMBERED)
     assert {document.key for document in documents} == {bearer_key(str(token)) for token in tokens}
     held = json.dumps([[document.key, document.value] for document in documents])
@@ -308,6 +309,45 @@ def test_the_same_token_gives_the_same_within_the_grace(remembered: Served, cloc
     assert remembered.cookies == second
     assert "remembered_token_reused" not in {event.name for event in remembered.events}
     assert len(remembered.provider.store.page(SESSIONS)) == 1
+
+
+def test_a_login_that_an_earlier_version_remembered_goes_on(remembered: Served, clock: Clock) -> None:
+    """performance.md, Growth: its token has no time in front, and is used once; the next one has."""
+    (name,) = (name for name in remembered.cookies if name.endswith("_remember"))
+    remembered.cookies[name] = as_issued_earlier(remembered.provider.store, REMEMBERED, remembered.cookies[name])
+    first = dict(remembered.cookies)
+    clock.advance(TIMED_OUT)
+    assert "code" in authorize(remembered)
+    second, remembered.cookies = dict(remembered.cookies), dict(first)
+    assert len(second[name]) == 52
+    assert "code" in authorize(remembered)
+    assert remembered.cookies == second
+    clock.advance(TIMED_OUT)
+    assert "code" in authorize(remembered)
+    remembered.cookies = first
+    assert asks_for_login(authorize(remembered))
+
+
+def test_a_login_that_an_earlier_version_resumed_a_moment_ago_is_the_same(remembered: Served, clock: Clock) -> None:
+    """Same-successor grace, over an update: what it derived has no time in front."""
+    first = dict(remembered.cookies)
+    (session, token) = (next(name for name in first if name.endswith(end)) for end in ("_session", "_remember"))
+    clock.advance(TIMED_OUT)
+    assert "code" in authorize(remembered)
+    store, sealer = remembered.provider.store, remembered.provider.sealer
+    earlier = {}
+    for collection, name, purpose in (
+        (SESSIONS, session, "session of a remembered login"),
+        (REMEMBERED, token, "remembered login"),
+    ):
+        document = store.get(collection, bearer_key(remembered.cookies[name]))
+        assert document is not None
+        earlier[name] = sealer.mac(purpose, first[token])
+        kept = insert(collection, bearer_key(earlier[name]), document.value, document.valid_until)
+        store.write([kept, delete(collection, document.key)])
+    remembered.cookies = first
+    assert "code" in authorize(remembered)
+    assert {name: remembered.cookies[name] for name in earlier} == earlier
 
 
 def test_a_clock_that_was_set_back_gives_no_more_grace(remembered: Served, clock: Clock) -> None:

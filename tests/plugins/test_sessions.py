@@ -15,6 +15,7 @@ from creance.provider.endpoints import origin_of
 from creance.provider.store import Conflict, Operation, Store, StoreUnavailable, bearer_key, make_store, replace
 from creance.provider.testing.relying_party import forms_of
 
+from ..earlier_values import as_issued_earlier
 from ..set_cookies import set_cookies
 from .served import CONFIGURATION, REQUEST, Served, serving
 
@@ -167,11 +168,26 @@ def test_ids_are_long_and_kept_as_hashes(store: Store) -> None:
     sessions = SessionStore(store, 1800, 43200)
     ids = {sessions.begin(ALICE, ("pwd",)) for _ in range(50)}
     assert len(ids) == 50
-    assert all(re.fullmatch(r"[\w-]{43}", session_id) for session_id in ids)
+    assert all(re.fullmatch(r"[0-9a-f]{8}-[\w-]{43}", session_id) for session_id in ids)
     documents = store.page(SESSIONS)
     assert {document.key for document in documents} == {bearer_key(session_id) for session_id in ids}
     assert not any(session_id in repr(document) for session_id in ids for document in documents)
     assert len({document.value["sid"] for document in documents}) == 50
+
+
+def test_a_session_of_an_earlier_version_goes_on(served: Served) -> None:
+    """performance.md, Growth: one whose id has no time in front; until it is logged out."""
+    served.log_in()
+    (name,) = (name for name in served.cookies if name.endswith("_session"))
+    before, dated = served.session(), served.session_id
+    served.cookies[name] = as_issued_earlier(served.provider.store, SESSIONS, dated)
+    assert before is not None
+    assert served.session() == before
+    assert "code=" in served.get("/authorize", **REQUEST).headers["Location"]
+    earlier = dict(served.cookies)
+    served.log_out()
+    served.cookies = earlier
+    assert served.session() is None
 
 
 def test_the_next_login_takes_the_place_of_the_one_before(store: Store) -> None:
@@ -199,7 +215,7 @@ def test_cookies_on_https_exactly(served: Served) -> None:
     assert re.fullmatch(
         name + r"device=\d+\.[\w-]{22}\.[\w-]{43}; HttpOnly; Max-Age=31536000; Path=/; SameSite=Lax; Secure", device
     )
-    assert re.fullmatch(name + r"session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax; Secure", session)
+    assert re.fullmatch(name + r"session=[0-9a-f]{8}-[\w-]{43}; HttpOnly; Path=/; SameSite=Lax; Secure", session)
     assert re.fullmatch(
         name + r'session=""; expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Path=/; SameSite=Lax; Secure', gone
     )

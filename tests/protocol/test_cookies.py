@@ -18,8 +18,8 @@ ROW = re.compile(r"^\| `(\w+)` \| `([^`]+)` \|", re.MULTILINE)
 GONE = "Thu, 01 Jan 1970 00:00:00 GMT"
 HELD = {
     "visit": r"[\w-]{43}",
-    "session": r"[\w-]{43}",
-    "remember": r"[\w-]{43}",
+    "session": r"[0-9a-f]{8}-[\w-]{43}",
+    "remember": r"[0-9a-f]{8}-[\w-]{43}",
     "device": r"\d+\.[\w-]{22}\.[\w-]{43}",
 }
 """The last column but one, as it is written."""

@@ -322,7 +322,7 @@ def test_the_cookies_exactly(op: RunningProvider, app: RelyingParty, browser: Br
     )
     done = submit(browser, browser.get(first.headers["Location"]))
     device, _, session = done.headers["Set-Cookie"].partition(", ")
-    assert re.fullmatch(r"creance_[0-9a-f]{8}_session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", session)
+    assert re.fullmatch(r"creance_[0-9a-f]{8}_session=[0-9a-f]{8}-[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", session)
     assert re.fullmatch(
         r"creance_[0-9a-f]{8}_device=\d+\.[\w-]{22}\.[\w-]{43}; HttpOnly; Max-Age=31536000; Path=/; SameSite=Lax",
         device,

@@ -119,6 +119,14 @@ def test_what_an_old_secret_authenticated_is_still_known() -> None:
     ]
 
 
+def test_a_bearer_value_is_derived_with_the_time_that_is_given() -> None:
+    """DESIGN, Grants: the same in every worker, by each secret; and as earlier versions derived it, without a time."""
+    sealer, old = Sealer([NEW, OLD], ISSUER), Sealer([OLD], ISSUER)
+    values = sealer.bearer_values("test", "x", 1_800_000_000.9)
+    assert values[0] == sealer.bearer_value("test", "x", 1_800_000_000.1) == "6b49d200-" + sealer.mac("test", "x")
+    assert values == [values[0], old.bearer_value("test", "x", 1_800_000_000), *sealer.macs("test", "x")]
+
+
 # The file
 
 

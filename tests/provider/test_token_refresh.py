@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from creance.provider import InvalidGrant, InvalidRequest, InvalidScope, OAuthError
-from creance.provider.store import StoreUnavailable
+from creance.provider.store import StoreUnavailable, bearer_key, delete, insert
 from creance.provider.tokens import ACCESS_TOKENS, REFRESH_TOKENS
+
+from ..earlier_values import as_issued_earlier
 
 MakeApp = Callable[..., Any]
 GRACE = 10
@@ -240,6 +242,33 @@ def test_a_retry_at_another_worker_gets_the_same_successor(make_app: MakeApp) ->
         here.refresh(tokens["refresh_token"])["refresh_token"]
         == there.refresh(tokens["refresh_token"])["refresh_token"]
     )
+
+
+def test_a_token_of_an_earlier_version_is_used_once_and_followed_by_one_of_ours(app: Any) -> None:
+    """RFC 6749 6, RFC 9700 4.14.2: one without a time in front, in every way like others."""
+    earlier = as_issued_earlier(app.provider.store, REFRESH_TOKENS, app.log_in()["refresh_token"])
+    successor = app.refresh(earlier)["refresh_token"]
+    assert len(successor) == 52
+    assert app.refresh(earlier)["refresh_token"] == successor
+    assert app.refresh(successor)["refresh_token"] != successor
+    refused(app, earlier)
+    assert alive(app) == (0, 0)
+
+
+def test_a_retry_finds_the_successor_that_an_earlier_version_gave(app: Any) -> None:
+    """DESIGN, Grants: an update within the grace, between the answer that was lost and the retry."""
+    presented = app.log_in()["refresh_token"]
+    ours = app.refresh(presented)["refresh_token"]
+    store, earlier = app.provider.store, app.provider.sealer.mac("refresh token successor", presented)
+    written = store.get(REFRESH_TOKENS, bearer_key(ours))
+    store.write(
+        [
+            insert(REFRESH_TOKENS, bearer_key(earlier), written.value, written.valid_until),
+            delete(REFRESH_TOKENS, written.key),
+        ]
+    )
+    assert app.refresh(presented)["refresh_token"] == earlier
+    assert len(app.refresh(earlier)["refresh_token"]) == 52
 
 
 # Lifetimes

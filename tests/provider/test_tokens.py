@@ -11,6 +11,8 @@ from creance.provider import Grant, OpenIDProvider
 from creance.provider.store import AlreadyExists, Conflict, NotFound, bearer_key, replace
 from creance.provider.tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS, Tokens
 
+from ..earlier_values import as_issued_earlier
+
 MakeProvider = Callable[..., OpenIDProvider]
 
 
@@ -46,7 +48,7 @@ def test_a_token_is_256_random_bits_and_nobody_has_it_before_it_is_written(provi
         (tokens.new_access_token(grant, ("openid",)), tokens.read_access_token),
         (tokens.new_refresh_token(grant), tokens.read_refresh_token),
     ):
-        assert len(new.value) == 43
+        assert len(new.value) == 52  # the time is in front
         assert read(new.value) is None
         provider.store.write([new.operation])
         found = read(new.value)
@@ -96,9 +98,9 @@ def test_what_nobody_issued_is_unknown(tokens: Tokens, value: str) -> None:
         tokens.read_access_token,
         tokens.read_refresh_token,
         tokens.read_usable_refresh_token,
-        tokens.read_unused_successor,
     ):
         assert read(value) is None
+    assert tokens.read_unused_successor(value, tokens.new_refresh_token(make_grant()).token) is None
 
 
 def test_a_hash_from_the_database_is_no_token(provider: OpenIDProvider) -> None:
@@ -154,37 +156,52 @@ def test_a_successor_is_derived_from_its_token_and_the_secret(
     provider: OpenIDProvider, make_provider: MakeProvider
 ) -> None:
     """DESIGN, Grants: HMAC(key, presented token): the same in every worker, and not to be guessed from the token."""
-    grant = make_grant()
-    presented = provider.tokens.new_refresh_token(grant).value
-    successor = provider.tokens.successor_of(presented, grant)
-    assert make_provider().tokens.successor_of(presented, grant).value == successor.value
-    assert provider.tokens.successor_of(successor.value, grant).value not in (presented, successor.value)
-    assert successor.value != provider.sealer.mac("another purpose", presented)
+    first = provider.tokens.new_refresh_token(make_grant())
+    presented, token = first.value, first.token
+    successor = provider.tokens.successor_of(presented, token)
+    assert make_provider().tokens.successor_of(presented, token).value == successor.value
+    assert provider.tokens.successor_of(successor.value, token).value not in (presented, successor.value)
+    assert successor.value != provider.sealer.bearer_value("another purpose", presented, token.issued_at)
+
+
+def test_a_successor_has_the_time_of_the_token_before_it(provider: OpenIDProvider, clock: Any) -> None:
+    """DESIGN, Grants: whoever derives it, however much later, has read that time and no other."""
+    first = provider.tokens.new_refresh_token(make_grant())
+    provider.store.write([first.operation])
+    clock.advance(5)
+    read = provider.tokens.read_refresh_token(first.value)
+    assert read is not None
+    successor = provider.tokens.successor_of(first.value, read)
+    assert successor.value[:9] == first.value[:9] == f"{int(first.token.issued_at):08x}-"
+    assert provider.tokens.successor_of(first.value, first.token).value == successor.value
+    following = provider.tokens.successor_of(successor.value, successor.token)
+    assert following.value[:9] == f"{int(successor.token.issued_at):08x}-" > successor.value[:9]
 
 
 def test_a_successor_that_is_there_is_left_as_it_is(provider: OpenIDProvider) -> None:
     """DESIGN, Grants: two that race derive the same; the loser must not take away what the winner hands out."""
-    grant = make_grant()
-    successor = provider.tokens.successor_of("presented", grant)
+    first = provider.tokens.new_refresh_token(make_grant())
+    successor = provider.tokens.successor_of(first.value, first.token)
     provider.store.write([successor.operation])
     before = provider.store.get(REFRESH_TOKENS, bearer_key(successor.value))
-    provider.store.write([provider.tokens.successor_of("presented", grant).operation])
+    provider.store.write([provider.tokens.successor_of(first.value, first.token).operation])
     assert provider.store.get(REFRESH_TOKENS, bearer_key(successor.value)) == before
     with pytest.raises(AlreadyExists):
-        provider.store.write([provider.tokens.new_refresh_token(grant).operation] * 2)
+        provider.store.write([first.operation] * 2)
 
 
 def test_an_unused_successor_is_found_and_a_used_one_is_not(provider: OpenIDProvider) -> None:
     """DESIGN, Grants: the same successor while that is unused."""
     tokens = provider.tokens
-    successor = tokens.successor_of("presented", make_grant())
-    assert tokens.read_unused_successor("presented") is None
+    first = tokens.new_refresh_token(make_grant())
+    successor = tokens.successor_of(first.value, first.token)
+    assert tokens.read_unused_successor(first.value, first.token) is None
     provider.store.write([successor.operation])
-    found = tokens.read_unused_successor("presented")
+    found = tokens.read_unused_successor(first.value, first.token)
     assert found is not None
     assert found[0] == successor.value
     provider.store.write([tokens.redeem_refresh_token(successor.value, keep_until=time.time() + 100)])
-    assert tokens.read_unused_successor("presented") is None
+    assert tokens.read_unused_successor(first.value, first.token) is None
 
 
 def test_confirming_fails_when_the_token_was_used_or_revoked_since(provider: OpenIDProvider) -> None:
@@ -216,6 +233,33 @@ def test_a_spent_token_is_remembered_with_its_grant(provider: OpenIDProvider, cl
     assert spent.redeemed_at is not None
     clock.advance(2)
     assert provider.tokens.read_code(code.value) is None
+
+
+# Issued by an earlier version
+
+
+def test_what_was_issued_before_values_had_a_time_works_on(provider: OpenIDProvider) -> None:
+    """performance.md, Growth: found, spent, revoked; never by the value that its document had here."""
+    tokens, grant = provider.tokens, make_grant()
+    kinds = (
+        (AUTHORIZATION_CODES, tokens.new_code(grant), tokens.read_code),
+        (ACCESS_TOKENS, tokens.new_access_token(grant, ("openid",)), tokens.read_access_token),
+        (REFRESH_TOKENS, tokens.new_refresh_token(grant), tokens.read_refresh_token),
+    )
+    provider.store.write([new.operation for _, new, _ in kinds])
+    code, access, refresh = (as_issued_earlier(provider.store, collection, new.value) for collection, new, _ in kinds)
+    for earlier, (_, new, read) in zip((code, access, refresh), kinds, strict=True):
+        found = read(earlier)
+        assert found is not None
+        assert found.grant.grant_id == grant.grant_id
+        assert read(new.value) is None
+    provider.store.write([tokens.redeem_code(code, keep_until=time.time() + 100)])
+    provider.store.write([tokens.redeem_refresh_token(refresh, keep_until=time.time() + 100)])
+    for spent in (tokens.read_code(code), tokens.read_refresh_token(refresh)):
+        assert spent is not None
+        assert spent.redeemed_at is not None
+    tokens.revoke_access_token(access)
+    assert tokens.read_access_token(access) is None
 
 
 # The ends

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -19,7 +18,6 @@ from creance.provider.store import (
     Collection,
     Document,
     StoreError,
-    bearer_key,
     check_key,
     deadline,
     encode,
@@ -129,15 +127,6 @@ def test_a_backslash_before_u0000_is_no_nul() -> None:
     assert json.loads(encode({"a": "\\u0000"})) == {"a": "\\u0000"}
     with pytest.raises(BadDocument):
         encode({"a": "\\u0000", "b": "\0"})
-
-
-@given(ANY_TEXT)
-def test_a_bearer_value_is_never_its_key(value: str) -> None:
-    """bearer_key: SHA-256 in hexadecimal, of any text at all; always a good key."""
-    key = bearer_key(value)
-    assert key == hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-    assert check_key(key) == key
-    assert key != value
 
 
 @given(ANY_TEXT)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from creance.provider import InvalidGrant
 from creance.provider.store import delete_where, insert, make_store
-from creance.provider.tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS
+from creance.provider.tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS, Token
 
 from ...conftest import App
 from ...mongodb_proxy import Exchange, MongoDBProxy
@@ -65,10 +65,10 @@ def test_a_successor_that_comes_after_the_revocation_gives_nothing(
     app.refresh(presented)
     read_unused_successor = tokens.read_unused_successor
 
-    def meanwhile(value: str) -> Any:
+    def meanwhile(value: str, spent: Token) -> Any:
         tokens.revoke_grant(found.grant.grant_id)
-        app.provider.store.write([tokens.successor_of(presented, found.grant).operation])
-        return read_unused_successor(value)
+        app.provider.store.write([tokens.successor_of(presented, found).operation])
+        return read_unused_successor(value, spent)
 
     monkeypatch.setattr(tokens, "read_unused_successor", meanwhile)
     with pytest.raises(InvalidGrant) as refused:
