@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+from typing import Any
 
 _PREFIX = "sha256:"
 _NOBODYS = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
@@ -29,3 +31,8 @@ def client_secret_matches(secret: str, kept: str | None) -> bool:
     expected = kept if kept is not None else _PREFIX + _NOBODYS
     same = hmac.compare_digest(hash_client_secret(secret), expected)
     return same and kept is not None and secret != ""
+
+
+def is_client_secret_hash(kept: Any) -> bool:
+    """Whether something has the form that `hash_client_secret` gives."""
+    return isinstance(kept, str) and re.fullmatch(f"{_PREFIX}[0-9a-f]{{64}}", kept) is not None

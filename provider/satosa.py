@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from oic.oic.provider import RegistrationEndpoint
 from pyop.exceptions import InvalidAuthenticationRequest
@@ -27,7 +27,7 @@ from satosa.internal import InternalData
 from satosa.response import BadRequest, Response, SeeOther
 
 from .adopted.host_log import log_by_host
-from .adopted.provider import AdoptedProvider, adopt, in_place_of
+from .adopted.provider import AdoptedProvider, in_place_of, started
 from .adopted.settings import adopted_settings
 from .app import App, create_app
 from .authorization import add_query
@@ -102,6 +102,8 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
         inherited = super().register_endpoints(backend_names)
         candidate = in_place_of(self._origin, self._plugins, self._settings)
         candidate.stop()
+        if left := candidate.response_types_not_offered():
+            logger.warning("response_types_not_offered", frontend=self.name, types=left)
         theirs = {endpoint.name for endpoint in CORE_ENDPOINTS} | {"registration"}
         ours = [
             (f"^{re.escape(endpoint.path[1:])}/?$", partial(self._answer, endpoint.name))
@@ -137,7 +139,8 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
     def handle_backend_error(self, exception: Any) -> Response:
         """As in the plain frontend, and with `iss` (RFC 9207 2)."""
         response = super().handle_backend_error(exception)
-        return SeeOther(add_query(response.message, {"iss": self._origin.configuration_information["issuer"]}))
+        issuer = {"iss": self._origin.configuration_information["issuer"]}
+        return SeeOther(_with(response.message, issuer))
 
     def _handle_authn_request(self, context: Context) -> InternalData | Response:
         if not isinstance(context.request, Mapping):
@@ -152,7 +155,8 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
         if client is None:
             return
         if isinstance(answer, SeeOther):
-            told = parse_qs(urlsplit(answer.message).query)
+            location = urlsplit(answer.message)
+            told = parse_qs(location.fragment or location.query)
             members = {name: told[name][0] for name in ("error", "error_description") if name in told}
             self._refused.about(client_id, **members)
         elif more := set(split_scope(str(request.get("scope", "")))).difference(client.scope):
@@ -200,7 +204,7 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
             return self._serving
 
     def _start(self) -> _Serving:
-        provider = adopt(self._origin, self._plugins, self._settings)
+        provider = started(in_place_of(self._origin, self._plugins, self._settings))
         provider.extra_id_token_claims = self._get_extra_id_token_claims
         logger.info("satosa_frontend_started", frontend=self.name, store=provider.store.describe())
         return _Serving(os.getpid(), provider, create_app(provider))
@@ -214,6 +218,11 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
         told = {"error": "temporarily_unavailable", "error_description": "the provider cannot answer now"}
         headers = [("Retry-After", "2"), ("Cache-Control", "no-store")]
         return Response(json.dumps(told), "503 Service Unavailable", headers, "application/json")
+
+
+def _with(location: str, members: Mapping[str, str]) -> str:
+    """An authorization response with members beside those that it has, in the fragment or in the query."""
+    return f"{location}&{urlencode(members)}" if "#" in location else add_query(location, members)
 
 
 def _anchored(pattern: str) -> str:

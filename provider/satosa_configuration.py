@@ -53,9 +53,6 @@ def is_on(plugin: str, plugins: Plugins) -> bool:
 
 def warn_of(conf: Mapping[str, Any], name: str) -> None:
     """Say in the log what is not wrong, and still not as the operator may think."""
-    types = [kind for kind in _response_types(conf) if kind != "code"]
-    if types:
-        logger.warning("response_types_not_offered", frontend=name, types=types)
     if "sub_hash_salt" not in conf:
         logger.warning("sub_hash_salt_missing", frontend=name, hint="every start gives everybody another pairwise sub")
 
@@ -64,8 +61,8 @@ def _mistakes(conf: Mapping[str, Any], section: Section, name: str) -> Iterator[
     types = _response_types(conf)
     if "code" not in types:
         yield (
-            f"{name}: provider.response_types_supported is {types}: this frontend offers the code flow alone; "
-            'add "code", and let clients use it'
+            f"{name}: provider.response_types_supported is {types}: this frontend offers the code flow alone, "
+            'and others beside it by the plugin insecure_response_types: add "code", and let clients use it'
         )
     for member in ("db_uri", "client_db_uri"):
         if _scheme(conf, member) == "stateless":

@@ -28,7 +28,7 @@ class SettingsModel(BaseModel):
 _HOST = re.compile(r"[a-z0-9._-]*|[0-9a-f:.]+")
 
 
-def _split(uri: str) -> SplitResult:
+def split_uri(uri: str) -> SplitResult:
     """The parts of an absolute URI without surprises. Raises ValueError."""
     if not uri.isascii() or any(character <= " " or character in '\\"<>^`{|}\x7f' for character in uri):
         raise ValueError("only the characters that RFC 3986 allows")
@@ -43,7 +43,7 @@ def _split(uri: str) -> SplitResult:
 
 def _issuer(uri: str) -> str:
     """OpenID Connect Discovery 1.0, 3: https, no query, no fragment; http only on this machine."""
-    parts = _split(uri)
+    parts = split_uri(uri)
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("must be an https URL")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
@@ -62,7 +62,7 @@ def _issuer(uri: str) -> str:
 
 def _redirect_uri(uri: str) -> str:
     """RFC 6749 3.1.2, RFC 9700 4.1.3, RFC 8252 7: where an authorization response may be sent."""
-    parts = _split(uri)
+    parts = split_uri(uri)
     if "#" in uri:
         raise ValueError("must have no fragment (RFC 6749 3.1.2)")
     if parts.username is not None:
@@ -90,7 +90,7 @@ def _network(network: str) -> str:
 
 
 def _page_link(uri: str) -> str:
-    parts = _split(uri)
+    parts = split_uri(uri)
     if not (parts.scheme in ("https", "http") and parts.hostname) and not (parts.scheme == "mailto" and parts.path):
         raise ValueError("must be an https, http or mailto URL")
     return uri
@@ -98,7 +98,7 @@ def _page_link(uri: str) -> str:
 
 def check_https_url(url: str) -> str:
     """An https URL with a host, in the characters of RFC 3986, without a user name. Raises ValueError."""
-    parts = _split(url)
+    parts = split_uri(url)
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise ValueError("must be an https URL")
     return url

@@ -9,18 +9,15 @@ from pydantic import SecretStr
 
 from ..cache import ReadThrough
 from ..client_notices import ClientNotices
+from ..client_secrets import is_client_secret_hash
 from ..clients import Client, ClientRegistry
 from ..errors import InvalidClient
 from ..registration import ClientSettings
 from ..setting_types import LONGEST_IDENTIFIER
 from ..settings import Settings
 from .mapping import Origin
+from .registrations import read_registration
 
-_TAKEN_OVER = (
-    *("client_name", "application_type", "subject_type", "sector_identifier_uri", "token_endpoint_auth_method"),
-    *("client_secret", "client_secret_expires_at", "default_max_age", "require_auth_time", "default_acr_values"),
-    *("grant_types", "response_types"),
-)
 _ALGORITHMS = ("RS256", "ES256")
 _NOT_DONE = ("id_token_encrypted_response_alg", "userinfo_signed_response_alg", "userinfo_encrypted_response_alg")
 
@@ -74,44 +71,36 @@ class AdoptedClients(ClientRegistry):
             return None
         values = self._as_settings(client_id, registered)
         settings = ClientSettings.model_construct(**values)
-        issued_at = registered.get("client_id_issued_at", 0)
-        registered_at = float(issued_at) if isinstance(issued_at, int | float) else 0.0
-        return self._make(settings, f"client {client_id}", registered_at=registered_at)
+        return self._make(settings, f"client {client_id}", registered_at=registered_at(registered))
 
     def _as_settings(self, client_id: str, registered: Mapping[str, Any]) -> dict[str, Any]:
         """A registration as pyop's hosts keep it. What is not safe to take over is left out, and said in the log."""
         values: dict[str, Any] = {**self._defaults, "client_id": client_id}
-        values |= {name: registered[name] for name in _TAKEN_OVER if registered.get(name) is not None}
-        values["redirect_uris"] = _uris(registered.get("redirect_uris"))
-        values["post_logout_redirect_uris"] = _uris(registered.get("post_logout_redirect_uris"))
-        values["scope"] = _scope(registered) or self._every_scope
-        left_out = {name: str(registered[name])[:40] for name in _NOT_DONE if registered.get(name)}
+        understood, left_out = read_registration(registered)
+        values |= understood
+        values["scope"] = values.get("scope") or self._every_scope
+        left_out |= {name: registered[name] for name in _NOT_DONE if registered.get(name)}
         algorithm = registered.get("id_token_signed_response_alg")
         if algorithm in _ALGORITHMS:
             values["id_token_signed_response_alg"] = algorithm
         elif algorithm is not None:
-            left_out["id_token_signed_response_alg"] = str(algorithm)[:40]
+            left_out["id_token_signed_response_alg"] = algorithm
         if left_out:
-            self._not_honoured.about(client_id, field=", ".join(left_out), value=", ".join(left_out.values()))
-        if secret := values.pop("client_secret", None):
-            values["client_secret"] = SecretStr(str(secret))
-        return values
+            shown = [str(value)[:40] for value in left_out.values()]
+            self._not_honoured.about(client_id, field=", ".join(left_out), value=", ".join(shown))
+        return values | _secret(registered.get("client_secret"), registered.get("client_secret_hash"))
 
 
-def _uris(registered: Any) -> list[str]:
-    """A list, each URI as text. pyop matches a single string by its parts: here it is one URI (PYOP, Security 15)."""
-    if isinstance(registered, str):
-        return [registered]
-    # oic keeps each as a pair of base and query
-    return [each if isinstance(each, str) else _joined(each) for each in registered or ()]
+def registered_at(registered: Mapping[str, Any]) -> float:
+    """Seconds since the epoch; 0 where the registration does not say it."""
+    issued_at = registered.get("client_id_issued_at", 0)
+    return float(issued_at) if isinstance(issued_at, int | float) else 0.0
 
 
-def _joined(pair: Any) -> str:
-    base, query = (*pair, None)[:2]
-    return f"{base}?{query}" if query else str(base)
-
-
-def _scope(registered: Mapping[str, Any]) -> str:
-    """What the client is registered for: `scope` (RFC 7591), or a list that some hosts keep."""
-    given = registered.get("scope") or registered.get("allowed_scope_values") or ""
-    return given if isinstance(given, str) else " ".join(given)
+def _secret(plain: Any, hashed: Any) -> dict[str, Any]:
+    """Nobody but `creance migrate pyop --finish` writes the hash, and it takes the secret away with the same write. So
+    where both are there the secret is the newer one, and the hash that of one that was replaced.
+    """
+    if plain is not None:
+        return {"client_secret": SecretStr(str(plain))} if plain else {}
+    return {"client_secret_hash": hashed} if is_client_secret_hash(hashed) else {}

@@ -7,8 +7,10 @@ percent-encoded password or `mongodb+srv`. Here the URI goes to `MongoClient` wh
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection as Values
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final, NoReturn
@@ -29,17 +31,30 @@ _TIMEOUT: Final = 2.5
 """Seconds that one call may take."""
 _EXPIRY: Final = "expiry"
 """pyop's name of the TTL index."""
+_ANY_TEXT: Final = {"$gte": ""}
 _LOOKED_UP_IN: Final = {"": "admin", "scram-sha-1": "admin", "scram-sha-256": "admin", "plain": "$external"}
 """Where `MongoClient` looks up the user of a URI without a database, by authMechanism; with others it is no matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document of pyop's."""
+
+    key: str
+    value: Any
+    last_modified: Any
+    """When it was written, as pyop has it; whatever else somebody has put there."""
 
 
 class PyopDatabase:
     """A database of pyop's collections. It connects when it is first used, in each process for itself."""
 
-    def __init__(self, uri: str, *, default_name: str) -> None:
-        """`default_name`: of the database, where the URI names none. Does no I/O; raises ValueError."""
+    def __init__(self, uri: str, *, default_name: str, timeout: float = _TIMEOUT) -> None:
+        """`default_name`: of the database, where the URI names none. `timeout`: seconds that one call may take. Does
+        no I/O; raises ValueError.
+        """
         self.uri = with_database(uri, default_name)
-        self._address = Address(self.uri, _TIMEOUT)
+        self._address = Address(self.uri, timeout)
         self.name = self._address.name
         """The database and its hosts, for people."""
         self._lock = Lock()
@@ -85,6 +100,11 @@ class PyopDocuments(StorageBase):
         self._ttl = ttl
         self._indexed_by: int | None = None
 
+    @property
+    def full_name(self) -> str:
+        """The collection, its database and the hosts, for people."""
+        return f"{self._name} of {self.database.name}"
+
     def __getitem__(self, key: str) -> Any:
         with self._collection() as collection:
             document = collection.find_one({"lookup_key": _encodable(key)})
@@ -120,6 +140,43 @@ class PyopDocuments(StorageBase):
     def pack(self, value: Any) -> NoReturn:
         """For providers without state alone."""
         raise NotImplementedError
+
+    # For the move, and never for a request.
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._collection() as collection:
+            return collection.count_documents({"lookup_key": _ANY_TEXT})
+
+    def pages(self, size: int) -> Iterator[list[Kept]]:
+        """All of them in the order of their keys, so many at once. Nothing is held open in between, and each page may
+        be removed before the next one.
+        """
+        beyond: dict[str, Any] = _ANY_TEXT
+        while page := self._page(beyond, size):
+            yield page
+            beyond = {"$gt": page[-1].key}
+
+    def of(self, keys: Values[str]) -> dict[str, Any]:
+        """The values of those keys that are there."""
+        with self._collection() as collection:
+            found = collection.find({"lookup_key": {"$in": list(keys)}}, batch_size=len(keys)) if keys else ()
+            return {document["lookup_key"]: document.get("data") for document in found}
+
+    def remove(self, keys: Values[str]) -> int:
+        """Remove those of these keys; answers how many that were."""
+        with self._collection() as collection:
+            return collection.delete_many({"lookup_key": {"$in": list(keys)}}).deleted_count
+
+    def change(self, key: str, unchanged: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
+        """Change some fields of a document as long as these others are as they were read; answers whether it did."""
+        with self._collection() as collection:
+            return collection.update_one({"lookup_key": key, **unchanged}, change).modified_count == 1
+
+    def _page(self, which: Mapping[str, Any], size: int) -> list[Kept]:
+        with self._collection() as collection:
+            found = collection.find({"lookup_key": which}, limit=size, batch_size=size).sort("lookup_key", 1)
+            return [Kept(row["lookup_key"], row.get("data"), row.get("last_modified")) for row in found]
 
     @contextmanager
     def _collection(self) -> Iterator[Collection[Row]]:

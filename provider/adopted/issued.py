@@ -8,16 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import StrEnum
 from typing import Any, Final
 
 from ..claims_request import read_claims_request
+from ..errors import InvalidRequest
 from ..grants import Grant, kept_parameters
 from ..pyop_messages import texts
 from ..request_log import report_defect
 from ..scopes import split_scope
-from ..store import AlreadyExists, Collection, Conflict, Operation, Store, bearer_key, insert, replace
+from ..store import (
+    FOREVER,
+    AlreadyExists,
+    BadDocument,
+    Collection,
+    Conflict,
+    Document,
+    Insert,
+    Store,
+    bearer_key,
+    encode,
+    ensure,
+    insert,
+    replace,
+)
 from ..store.baton import baton
 from ..tokens import COLLECTIONS, Token
 from ..users import User
@@ -37,6 +55,28 @@ _LONGEST: Final = 31536000.0
 """Seconds that a refresh token may be good for which pyop gave no end."""
 
 
+class Reason(StrEnum):
+    """Why something that pyop keeps is not taken over, in a word for the operator."""
+
+    EXPIRED = "expired"
+    ENDED = "ended since"
+    USED = "used already"
+    CLIENT_UNKNOWN = "client unknown"
+    PERSON_UNKNOWN = "person unknown"
+    SALT_NEEDED = "needs the salt"
+    ACCESS_TOKEN_GONE = "access token gone"
+    PEOPLES_CLAIMS = "people's claims"
+    UNREADABLE = "cannot be read"
+
+
+class NotTakenOver(Exception):
+    """It stays where it is, for a reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Issued:
     """Reads pyop's three databases, and writes what is still good in our form."""
 
@@ -47,7 +87,7 @@ class Issued:
         *,
         user_of: Callable[[str], User | None],
         registered_at: Callable[[str], float | None],
-        operation: Callable[[Token, str], Operation],
+        operation: Callable[[Token, str], Insert],
         revoke_grant: Callable[[str], None],
     ) -> None:
         """`user_of`: who has a `sub`. `registered_at`: when the client of that client_id was registered, None where
@@ -67,44 +107,68 @@ class Issued:
 
     def take_over(self, kind: str, value: str) -> bool:
         """Whether there may now be a document of ours for a value that we did not know: then it is read again."""
-        note = bearer_key(f"{kind} {value}")
-        if self._store.get(TAKEN_OVER, note) is not None:
-            return False
-        found = self.read(kind, value)
+        if self.was_taken_over(kind, value):
+            return self._is_there(kind, value)  # since a moment ago, perhaps
+        found = self._read(kind, value)
         if found is None:
             return False
         token, info = found
-        if info.get("used"):  # RFC 6749 4.1.2: what it was exchanged for ends, whoever exchanged it
-            self._revoke_grant(token.grant.grant_id)
-            return False
         try:
-            self._store.write(self.operations(token, value))
-        except AlreadyExists:
-            return self._somebody_does(kind, value)
-        if self._has_ended(token):  # meanwhile
+            return self._keep_spent(token, value) if info.get("used") else self._keep_whoever_does(token, value)
+        except BadDocument as error:
+            report_defect(f"adopted {kind}", error)
+            return False
+
+    def was_taken_over(self, kind: str, value: str) -> bool:
+        """Whether it was looked at once: by us it is read as ours alone, and may have been spent or revoked."""
+        return self._store.get(TAKEN_OVER, _note_of(kind, value)) is not None
+
+    def examine(self, kind: str, info: Any, about: Any) -> Token:
+        """What pyop keeps, as a token of ours. `about` is what its access token says for a refresh token, and `info`
+        itself for others. Raises NotTakenOver.
+        """
+        try:
+            token = self._token(kind, info, about)
+            encode({"grant": token.grant.to_dict(), "scope": token.scope})
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, InvalidRequest) as error:
+            raise NotTakenOver(Reason.UNREADABLE) from error  # not as pyop writes it
+        if self._has_ended(token):
+            raise NotTakenOver(Reason.ENDED)
+        return token
+
+    def keep(self, token: Token, value: str) -> bool:
+        """Write a token of pyop's as ours, once. The note goes with it, so that one that was revoked does not come
+        back. Answers whether it is good: not where it was ended meanwhile. Raises AlreadyExists, BadDocument.
+        """
+        note = insert(TAKEN_OVER, _note_of(token.kind, value), {}, token.expires_at + MARGIN)
+        self._store.write([note, self._operation(token, value)])
+        if self._has_ended(token):
             self._revoke_grant(token.grant.grant_id)
             return False
         return True
 
-    def read(self, kind: str, value: str) -> tuple[Token, Mapping[str, Any]] | None:
-        """What pyop has issued under a value, if it is still good: as a token of ours, and as pyop keeps it."""
-        info = self._origins[kind].get(value)
-        about = (
-            self._origins["access_token"].get(info.get("access_token")) if kind == "refresh_token" and info else info
-        )
-        if not isinstance(info, Mapping) or not isinstance(about, Mapping):
-            return None
-        try:
-            token = self._token(kind, info, about)
-        except (KeyError, TypeError, ValueError) as error:
-            report_defect(f"adopted {kind}", error)  # not as pyop writes it
-            return None
-        return None if token is None or self._has_ended(token) else (token, info)
+    def _keep_spent(self, token: Token, value: str) -> bool:
+        """A code that pyop has exchanged is spent here too, at no moment unspent: that its own client sends it again
+        ends what it gave (RFC 6749 4.1.2), and that somebody else does ends nothing.
+        """
+        new, until = self._operation(token, value), token.expires_at + MARGIN
+        spent = Document(new.key, dict(new.value), 0, token.expires_at, until, redeemed_at=time.time())
+        self._store.put(new.collection, [spent])
+        self._store.write([ensure(TAKEN_OVER, _note_of(token.kind, value), {}, until)])
+        return True
 
-    def operations(self, token: Token, value: str) -> list[Operation]:
-        """Writes a token once: the note first, so that one that was ended meanwhile does not come back."""
-        note = bearer_key(f"{token.kind} {value}")
-        return [insert(TAKEN_OVER, note, {}, token.expires_at + MARGIN), self._operation(token, value)]
+    def move(self, token: Token, value: str) -> bool | None:
+        """As `keep`, beside others who do the same; None where one of them has done it. Raises BadDocument."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self.keep(token, value)
+            except AlreadyExists:
+                if self.was_taken_over(token.kind, value):
+                    return None
+                if time.monotonic() > end:  # it is there as ours, and its note was lost with the process that wrote it
+                    self._store.write([ensure(TAKEN_OVER, _note_of(token.kind, value), {}, token.expires_at + MARGIN)])
+            time.sleep(0.02)
 
     def end(self, field: str, value: str) -> None:
         """Nothing earlier of a grant or a person is taken over from now on."""
@@ -119,20 +183,36 @@ class Issued:
                 continue
             return
 
-    def all(self, kind: str) -> Iterator[tuple[Token, str, Mapping[str, Any]]]:
-        """All that is still good: for the move."""
-        for value, _ in self._origins[kind].items():
-            if (found := self.read(kind, value)) is not None:
-                yield found[0], value, found[1]
+    def _read(self, kind: str, value: str) -> tuple[Token, Mapping[str, Any]] | None:
+        """What pyop has issued under a value, if it is still good: as a token of ours, and as pyop keeps it."""
+        info = self._origins[kind].get(value)
+        if not isinstance(info, Mapping):
+            return None
+        about = self._origins["access_token"].get(str(info.get("access_token"))) if kind == "refresh_token" else info
+        try:
+            return self.examine(kind, info, about), info
+        except NotTakenOver as refusal:
+            if refusal.__cause__ is not None:
+                report_defect(f"adopted {kind}", refusal.__cause__)
+            return None
 
-    def _token(self, kind: str, info: Mapping[str, Any], about: Mapping[str, Any]) -> Token | None:
+    def _token(self, kind: str, info: Any, about: Any) -> Token:
         now = time.time()
-        expires_at = float(info.get("exp", now + _LONGEST))
+        if kind == "authorization_code" and "auth_req" not in info:
+            raise NotTakenOver(Reason.PEOPLES_CLAIMS)  # SATOSA has both in one collection
+        expires_at = min(float(info.get("exp", now + _LONGEST)), FOREVER)
+        if math.isnan(expires_at):
+            raise NotTakenOver(Reason.UNREADABLE)
+        if expires_at <= now:
+            raise NotTakenOver(Reason.EXPIRED)
+        if about is None:
+            raise NotTakenOver(Reason.ACCESS_TOKEN_GONE)
         request, subject = about["auth_req"], str(about["sub"])
         client_id = str(request["client_id"])
-        user, registered_at = self._user_of(subject), self._registered_at(client_id)
-        if expires_at <= now or user is None or registered_at is None:
-            return None
+        if (registered_at := self._registered_at(client_id)) is None:
+            raise NotTakenOver(Reason.CLIENT_UNKNOWN)
+        if (user := self._user_of(subject)) is None:
+            raise NotTakenOver(Reason.PERSON_UNKNOWN)
         issued_at = float(about.get("iat", expires_at - self._code_lifetime))
         scope, parameters = split_scope(about["granted_scope"]), texts(request)
         grant = Grant(
@@ -147,7 +227,7 @@ class Issued:
             client_registered_at=registered_at,
             grant_id=_grant_id(subject, request),
             parameters=kept_parameters(parameters) if kind == "authorization_code" else {},
-            host_claims=about.get("extra_id_token_claims") or {},
+            host_claims=dict(about.get("extra_id_token_claims") or {}),
         )
         current = split_scope(about["scope"]) if kind == "access_token" and "scope" in about else scope
         return Token(kind, grant, current, issued_at, expires_at)
@@ -158,14 +238,27 @@ class Issued:
         endings = [self._store.get(ENDED, bearer_key(key)) for key in keys]
         return any(ending is not None and token.issued_at <= ending.value["ended_at"] for ending in endings)
 
-    def _somebody_does(self, kind: str, value: str) -> bool:
-        """Another worker takes it over at this moment: its note comes a little before its token."""
-        collection = COLLECTIONS[kind]
+    def _keep_whoever_does(self, token: Token, value: str) -> bool:
+        """Where somebody else takes it over at this moment, its note comes a little before its token. Two that meet in
+        between both take back what they have written: then it is done again.
+        """
         end = time.monotonic() + _PATIENCE
-        while self._store.get_kept(collection, bearer_key(value)) is None and time.monotonic() < end:
+        while time.monotonic() < end:
+            with suppress(AlreadyExists):
+                if not self.was_taken_over(token.kind, value):
+                    return self.keep(token, value)
+            if self._is_there(token.kind, value):
+                break
             with baton.laid_down():
                 time.sleep(0.02)
         return True
+
+    def _is_there(self, kind: str, value: str) -> bool:
+        return self._store.get_kept(COLLECTIONS[kind], bearer_key(value)) is not None
+
+
+def _note_of(kind: str, value: str) -> str:
+    return bearer_key(f"{kind} {value}")
 
 
 def _grant_id(subject: str, request: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from ..store import StoreUnavailable, time_not_counted
-from ..store.baton import baton
+from ..asking_others import waiting
+from ..store import StoreUnavailable
 
 
 class Origin:
@@ -20,22 +21,35 @@ class Origin:
         self._mapping = mapping
 
     def get(self, key: str) -> Any:
-        """The value, or None."""
-        return self._ask(lambda: self._mapping[key])
+        """The value, or None: also where the key is no text that a database can hold."""
+        try:
+            with self._reaching():
+                return self._mapping[key]
+        except (KeyError, UnicodeEncodeError):
+            return None
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value under a key, in place of what is there."""
-        self._ask(lambda: self._mapping.__setitem__(key, value))
+        with self._reaching():
+            self._mapping[key] = value
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """All of it: for the move, and never for a request."""
-        yield from self._mapping.items()
+        with self._reaching():
+            pairs = iter(self._mapping.items())
+        while (pair := self._next(pairs)) is not None:
+            yield pair
 
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        with baton.laid_down(), time_not_counted():
-            try:
-                return call()
-            except KeyError:
-                return None
-            except Exception as error:  # of whatever library is behind it; its text may hold what was asked for
-                raise StoreUnavailable(f"{self._name} of the adopted provider: {type(error).__name__}") from error
+    def _next(self, pairs: Iterator[tuple[str, Any]]) -> tuple[str, Any] | None:
+        with self._reaching():
+            return next(pairs, None)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            with waiting():
+                yield
+        except (KeyError, UnicodeEncodeError):
+            raise
+        except Exception as error:  # of whatever library is behind it; its text may hold what was asked for
+            raise StoreUnavailable(f"{self._name} of the adopted provider: {type(error).__name__}") from error

@@ -23,6 +23,8 @@ from ..grants import Grant
 from ..hooks import HostClaims, TokenResponse
 from ..openid_provider import CORE_COLLECTIONS, OpenIDProvider
 from ..parameters import Parameters
+from ..request_log import logger
+from ..response_types import grant_types_for, in_order
 from ..settings import Settings
 from ..signers import LocalSigner, local_signer
 from ..signing_key_files import read_signing_keys
@@ -43,6 +45,13 @@ _DATABASES = ("authorization_codes", "access_tokens", "refresh_tokens", "subject
 def adopt(provider: Provider, plugins: Plugins, given: Mapping[str, Any] | None) -> AdoptedProvider:
     """`OpenIDProvider.adopt`."""
     adopted = in_place_of(provider, plugins, given)
+    if left := adopted.response_types_not_offered():
+        logger.warning("response_types_not_offered", types=left)
+    return started(adopted)
+
+
+def started(adopted: AdoptedProvider) -> AdoptedProvider:
+    """The same provider, which has let go of everything where it cannot start."""
     try:
         adopted.start()
     except BaseException:
@@ -100,12 +109,14 @@ class AdoptedProvider(OpenIDProvider):
     def make_clients(self) -> ClientRegistry:
         """Ours, and after them those of the pyop provider."""
         refreshes = bool(self.origin.authz_state.refresh_token_lifetime)
+        grant_types = {"refresh_token"} if refreshes else set()
+        grant_types = grant_types.union(*map(grant_types_for, self.response_types))
         return AdoptedClients(
             self.settings,
             self.plugins.read_client_settings,
             Origin("clients", self.origin.clients),
             defaults={
-                "grant_types": ["authorization_code", *(["refresh_token"] if refreshes else [])],
+                "grant_types": sorted(grant_types),
                 "always_issue_refresh_token": refreshes,
                 "insecure_http_redirect_uris": True,
             },
@@ -118,6 +129,11 @@ class AdoptedProvider(OpenIDProvider):
         ours = super().make_metadata()
         urls = {name: value for name, value in known.items() if name.endswith(("_endpoint", "_uri")) and value}
         return {**{name: value for name, value in known.items() if name not in ours}, **ours, **urls}
+
+    def response_types_not_offered(self) -> list[str]:
+        """What the pyop provider says that it supports, and this one does not."""
+        known = self.origin.configuration_information["response_types_supported"]
+        return [each for each in known if in_order(each) not in self.response_types]
 
     def make_given_keys(self, settings: Settings) -> GivenKeys:
         """The one key that clients know; those of the configuration's files go before it."""

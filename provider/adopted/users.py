@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..protocol_claims import PROTOCOL_CLAIMS
-from ..store import FOREVER, Collection, Operation, Store, bearer_key, ensure
+from ..store import FOREVER, BadDocument, Collection, Operation, Store, bearer_key, encode, ensure
 from ..users import User
 from .mapping import Origin
 
@@ -14,7 +14,8 @@ SUBJECTS = Collection("adopted_subjects", indexes=("username",), group="users")
 """The users by `sub`, public and pairwise: pyop looks through all of them for that."""
 
 _COMPLETE = "complete"
-_TOGETHER = 500
+TOGETHER = 500
+"""Subject identifiers that are written at once."""
 
 
 class AdoptedUsers:
@@ -47,8 +48,7 @@ class AdoptedUsers:
         """Keep whose subject identifier this is, for us and, as pyop does, for a provider that goes back; nothing for
         who is no user of pyop's.
         """
-        key = bearer_key(subject)
-        if self._store.get(SUBJECTS, key) is not None or self.find(username) is None:
+        if is_known(self._store, subject) or self.find(username) is None:
             return
         kept = dict(self._identifiers.get(username) or {})
         if kind == "public":
@@ -56,20 +56,19 @@ class AdoptedUsers:
         elif subject not in kept.get("pairwise", ()):
             kept["pairwise"] = [*kept.get("pairwise", ()), subject]
         self._identifiers.put(username, kept)
-        self._store.write([ensure(SUBJECTS, key, {"username": username}, FOREVER)])
+        self._store.write([knowing(subject, username)])
 
     def take_over_subjects(self) -> None:
         """All subject identifiers that pyop keeps, once: from then on each is found without looking through all."""
-        if self._store.get(SUBJECTS, _COMPLETE) is not None:
+        if are_complete(self._store):
             return
         batch: list[Operation] = []
         for username, kept in self._identifiers.items():
-            for subject in (*([kept["public"]] if "public" in kept else []), *kept.get("pairwise", ())):
-                batch.append(ensure(SUBJECTS, bearer_key(str(subject)), {"username": username}, FOREVER))
-            if len(batch) >= _TOGETHER:
+            batch += [knowing(subject, username) for subject in subjects_of(username, kept) or ()]
+            if len(batch) >= TOGETHER:
                 self._store.write(batch)
                 batch = []
-        self._store.write([*batch, ensure(SUBJECTS, _COMPLETE, {}, FOREVER)])
+        keep_complete(self._store, batch)
 
     def _public(self, username: str) -> str:
         kept = self._identifiers.get(username) or {}
@@ -77,3 +76,34 @@ class AdoptedUsers:
             return str(kept["public"])
         made: str = self._factory.create_public_identifier(username)
         return made
+
+
+def subjects_of(username: str, kept: Any) -> list[str] | None:
+    """The subject identifiers that pyop keeps for a person; None for what is not as pyop writes it."""
+    try:
+        encode({"username": username})
+        return [
+            str(subject) for subject in (*([kept["public"]] if "public" in kept else []), *kept.get("pairwise", ()))
+        ]
+    except (AttributeError, LookupError, TypeError, BadDocument):
+        return None
+
+
+def knowing(subject: str, username: str) -> Operation:
+    """Keeps whose subject identifier it is, unless that is known."""
+    return ensure(SUBJECTS, bearer_key(subject), {"username": username}, FOREVER)
+
+
+def is_known(store: Store, subject: str) -> bool:
+    """Whether it is kept whose subject identifier this is."""
+    return store.get(SUBJECTS, bearer_key(subject)) is not None
+
+
+def keep_complete(store: Store, last: Iterable[Operation] = ()) -> None:
+    """Note, after the last of them, that all subject identifiers were taken over."""
+    store.write([*last, ensure(SUBJECTS, _COMPLETE, {}, FOREVER)])
+
+
+def are_complete(store: Store) -> bool:
+    """Whether all subject identifiers were taken over once."""
+    return store.get(SUBJECTS, _COMPLETE) is not None

@@ -12,6 +12,7 @@ from .health import health
 from .init import init
 from .invocation import Invocation, config_option
 from .keys import keys
+from .migrate import migrate
 from .schema import schema
 from .secret import secret
 from .serve import serve
@@ -32,7 +33,10 @@ def creance() -> None:
     """
 
 
-for command in (serve, health, check, schema, init, hash_command, secret, clients, users, sessions, keys, store):
+for command in (
+    *(serve, health, check, schema, init, hash_command, secret),
+    *(clients, users, sessions, keys, store, migrate),
+):
     creance.add_command(command)
 
 

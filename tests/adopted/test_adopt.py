@@ -163,6 +163,21 @@ def test_a_code_that_pyop_has_seen_twice_ends_its_grant(plain: Provider, adopt: 
         before.userinfo(tokens["access_token"], adopted)
 
 
+def test_a_code_that_pyop_has_seen_is_nobody_elses_to_replay(plain: Provider, adopt: Adopt) -> None:
+    """RFC 6749 4.1.2: a client that got hold of another's spent code ends nobody's login."""
+    before = Client(plain)
+    code = before.authorize()
+    tokens = before.exchange(code)
+    adopted = adopt(plain)
+    with pytest.raises(InvalidGrant):
+        Client(plain, "public-subject").exchange(code, adopted)
+    assert before.userinfo(tokens["access_token"], adopted)
+    with pytest.raises(InvalidGrant):
+        before.exchange(code, adopted)
+    with pytest.raises(InvalidAccessToken):
+        before.userinfo(tokens["access_token"], adopted)
+
+
 def test_who_logs_in_after_the_switch_is_known_when_one_goes_back(plain: Provider, adopt: Adopt) -> None:
     """OpenID Connect Core 8: subject identifiers are written where pyop keeps them."""
     adopted = adopt(plain)

@@ -108,6 +108,21 @@ REFUSED: dict[str, tuple[Call, type[Exception], str | None]] = {
         InvalidAuthorizationCode,
         "invalid_grant",
     ),
+    "no code in the state": (
+        lambda op: op.authz_state.exchange_code_for_token(None),  # type: ignore[arg-type]
+        InvalidAuthorizationCode,
+        "invalid_grant",
+    ),
+    "no token in the state": (
+        lambda op: op.authz_state.introspect_access_token(None),  # type: ignore[arg-type]
+        InvalidAccessToken,
+        "invalid_token",
+    ),
+    "no subject in the state": (
+        lambda op: op.authz_state.get_user_id_for_subject_identifier(None),  # type: ignore[arg-type]
+        InvalidSubjectIdentifier,
+        None,
+    ),
     "token in the state": (lambda op: op.authz_state.introspect_access_token("x"), InvalidAccessToken, "invalid_token"),
 }
 

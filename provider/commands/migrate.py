@@ -1,0 +1,280 @@
+"""`creance migrate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import click
+
+from ..adopted.documents import PyopDatabase, PyopDocuments
+from ..adopted.finishing import count_plain_secrets, hash_secrets, remove_tokens
+from ..adopted.issued import Reason
+from ..adopted.migrated_people import MigratedPeople
+from ..adopted.migration import COLLECTIONS, KINDS, Migration, Sources
+from ..adopted.tally import Moved, Outcome, Tally, left_in_place, tally_of
+from ..errors import ConfigurationError
+from ..secret_files import read_first_line
+from ..store import Store, StoreRefused, make_store
+from ..store.examination import ExaminableStore
+from .progress import progress
+from .refusal import Refused
+from .table import print_table
+
+TIMEOUT: Final = 60.0
+"""Seconds that one call may take: nobody waits for a page in a browser here."""
+_DEFAULT_DATABASE: Final = "satosa"
+"""Of a URI that names none, as in SATOSA's frontend."""
+_NAMES: Final = {
+    "refresh_token": "refresh tokens",
+    "authorization_code": "authorization codes",
+    "access_token": "access tokens",
+}
+_SUBJECTS: Final = "subject identifiers"
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def migrate() -> None:
+    """What another provider keeps, moved into our form."""
+
+
+@migrate.command()
+@click.argument("uri", metavar="URI")
+@click.option("--to", "to", metavar="URI", help="Our store, where the provider has settings.store.uri. [as URI]")
+@click.option("--clients", "clients", metavar="URI|FILE", help="The database of the clients, or SATOSA's cdb.json.")
+@click.option("--salt-file", type=_FILE, help="Its first line is the salt (SATOSA's sub_hash_salt).")
+@click.option("--mirror-public", is_flag=True, help="The public sub is the user name (SATOSA's sub_mirror_public).")
+@click.option("--authorization-codes", "codes", metavar="NAME", default="authz_codes", show_default=True)
+@click.option("--access-tokens", metavar="NAME", default="access_tokens", show_default=True)
+@click.option("--refresh-tokens", metavar="NAME", default="refresh_tokens", show_default=True)
+@click.option("--subject-identifiers", metavar="NAME", default="subject_identifiers", show_default=True)
+@click.option("--client-collection", metavar="NAME", default="clients", show_default=True)
+@click.option("--apply", "step", flag_value="apply", help="Move. Without it nothing at all is written.")
+@click.option("--finish", "step", flag_value="finish", help="The last step: after it there is no way back to pyop.")
+@click.option("--yes", is_flag=True, help="With --finish: ask nothing.")
+def pyop(
+    uri: str,
+    to: str | None,
+    clients: str | None,
+    salt_file: Path | None,
+    mirror_public: bool,
+    codes: str,
+    access_tokens: str,
+    refresh_tokens: str,
+    subject_identifiers: str,
+    client_collection: str,
+    step: str | None,
+    yes: bool,
+) -> None:
+    """Move at once what a pyop provider keeps in the MongoDB of URI: its codes, tokens and subject identifiers. Without
+    --apply or --finish only say what would be done.
+
+    URI is one of mongodb:// or mongodb+srv://, as db_uri of SATOSA's frontend, or @FILE, whose first line is one: a
+    command line is no place for a password. Workers of ours may serve meanwhile, those of the plain provider must have
+    been stopped. A run that was interrupted goes on when it is asked for again. Clients are read where they are.
+    """
+    database = _database(uri, "URI")
+    store = _store_at(to or database.uri, "--to" if to else "URI")
+    sources = Sources(
+        authorization_codes=database.collection(codes),
+        access_tokens=database.collection(access_tokens),
+        refresh_tokens=database.collection(refresh_tokens),
+        subject_identifiers=database.collection(subject_identifiers),
+        clients=_clients(clients, database, client_collection),
+    )
+    salt = None if salt_file is None else read_first_line(salt_file, "--salt-file")
+    people = MigratedPeople(salt, mirrors_public=mirror_public)
+    try:
+        with _opened(store, make=step == "apply") as opened:
+            click.echo(f"From MongoDB, {database.name}")
+            click.echo(f"to {store.describe()}")
+            migration = Migration(sources, opened, people)
+            if step == "apply":
+                _apply(migration)
+            elif step == "finish":
+                _finish(migration, database, asked=not yes)
+            else:
+                _look(migration)
+    finally:
+        database.close()
+        if isinstance(sources.clients, PyopDocuments):
+            sources.clients.database.close()
+
+
+# What is where.
+
+
+def _database(uri: str, which: str) -> PyopDatabase:
+    try:
+        return PyopDatabase(_read_uri(uri, which), default_name=_DEFAULT_DATABASE, timeout=TIMEOUT)
+    except ValueError as error:
+        raise ConfigurationError(f"{which}: {error}") from None
+
+
+def _store_at(uri: str, which: str) -> Store:
+    try:
+        return make_store(_read_uri(uri, which), folder=Path.cwd(), timeout=TIMEOUT)
+    except ValueError as error:
+        raise ConfigurationError(f"{which}: {error}") from None
+
+
+def _read_uri(uri: str, which: str) -> str:
+    return read_first_line(Path(uri[1:]).absolute(), which) if uri.startswith("@") else uri
+
+
+def _clients(given: str | None, database: PyopDatabase, name: str) -> PyopDocuments | Mapping[str, Any]:
+    if given is None:
+        return database.collection(name)
+    if given.startswith("@") or "://" in given:
+        return _database(given, "--clients").collection(name)
+    try:
+        clients = json.loads(Path(given).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not JSON"
+        raise ConfigurationError(f"--clients: {given} cannot be read: {why}") from None
+    if not isinstance(clients, dict):
+        raise ConfigurationError(f"--clients: {given} must be an object with a member for each client_id")
+    return clients
+
+
+@contextmanager
+def _opened(store: Store, *, make: bool) -> Iterator[Store]:
+    """The store, laid out if we may `make` it; else as it is, and an empty one where nothing is yet."""
+    with closing(store), TemporaryDirectory(prefix="creance-") as folder:
+        if not make and not _is_there(store):
+            with closing(make_store("sqlite:empty.db", folder=Path(folder), timeout=TIMEOUT)) as empty:
+                empty.open(COLLECTIONS)
+                yield empty
+            return
+        if make:
+            store.open(COLLECTIONS)
+        yield store
+
+
+def _is_there(store: Store) -> bool:
+    """Whether it can be read without making anything. Raises StoreUnavailable, StoreRefused."""
+    if not isinstance(store, ExaminableStore):
+        raise Refused(f"{store.describe()}: this store cannot be looked at without opening it: use --apply")
+    missing = store.missing(COLLECTIONS)
+    if missing and store.on_this_machine:  # a file, which has a table for each collection
+        return False
+    try:
+        store.open_to_read(COLLECTIONS)
+    except StoreRefused:
+        if not missing:
+            raise
+        return False
+    return True
+
+
+# The three steps.
+
+
+def _look(migration: Migration) -> None:
+    tallies = _survey(migration)
+    _print(tallies, Moved.NOT_YET)
+    _say_what_is_missing(migration, tallies)
+    if not _to_move(migration, tallies):
+        click.echo("All is moved that can be. The last step is --finish, when there is to be no way back to pyop.")
+        return
+    click.echo("Nothing was written. Stop the plain provider, and move with --apply.")
+
+
+def _apply(migration: Migration) -> None:
+    tallies = {}
+    with progress(_SUBJECTS, migration.sources.subject_identifiers.count()) as done:
+        tallies[_SUBJECTS] = migration.subjects(done, move=True)
+    for kind in KINDS:
+        with progress(_NAMES[kind], migration.sources.tokens(kind).count()) as done:
+            tallies[_NAMES[kind]] = tally_of(migration.move(kind), done)
+    _print(tallies, Moved.NOW)
+    _say_what_is_missing(migration, tallies)
+    click.echo("pyop's own documents are as they were: one can go back to it until --finish.")
+
+
+def _finish(migration: Migration, database: PyopDatabase, *, asked: bool) -> None:
+    tallies = _survey(migration)
+    if waiting := _to_move(migration, tallies):
+        raise Refused(
+            f"{waiting} are still to be moved: do that first, by the same command with --apply in the place of --finish"
+        )
+    _print(tallies, Moved.NOT_YET)
+    clients = migration.sources.clients
+    click.echo("After this step there is no way back to pyop:")
+    if isinstance(clients, PyopDocuments):
+        click.echo(
+            f"- {count_plain_secrets(clients)} client secrets are replaced by their hashes in {clients.full_name};"
+        )
+    click.echo(f"- codes and tokens that were moved or have expired are removed from {database.name}.")
+    click.echo("What is left in place stays, and goes on being read there. Take a backup first.")
+    if asked:
+        _confirm(database)
+    if isinstance(clients, PyopDocuments):
+        with progress("client secrets", clients.count()) as done:
+            click.echo(f"{hash_secrets(clients, done)} client secrets hashed")
+    with progress("removing", sum(migration.sources.tokens(kind).count() for kind in KINDS)) as done:
+        removed = remove_tokens(migration, done)
+    for kind, number in removed.items():
+        click.echo(f"{number} {_NAMES[kind]} removed")
+
+
+def _survey(migration: Migration) -> dict[str, Tally]:
+    tallies = {}
+    with progress(_SUBJECTS, migration.sources.subject_identifiers.count()) as done:
+        tallies[_SUBJECTS] = migration.subjects(done, move=False)
+    for kind in KINDS:
+        with progress(_NAMES[kind], migration.sources.tokens(kind).count()) as done:
+            tallies[_NAMES[kind]] = tally_of(migration.look(kind), done)
+    return tallies
+
+
+def _to_move(migration: Migration, tallies: Mapping[str, Tally]) -> str:
+    """What is good and not in our form yet, in words; empty where nothing is."""
+    good: list[Outcome] = [Moved.NOT_YET]
+    if not migration.people.have_salt:
+        good.append(Reason.SALT_NEEDED)
+    found = [f"{number} {name}" for name, tally in tallies.items() if (number := sum(tally[each] for each in good))]
+    if not found and not migration.subjects_are_complete():
+        found = ["subject identifiers"]
+    return ", ".join(found)
+
+
+def _confirm(database: PyopDatabase) -> None:
+    name = database.name.partition(" at ")[0]
+    if (
+        click.prompt(f"Type the name of the database, {name}, to go on", err=True, default="", show_default=False)
+        != name
+    ):
+        raise Refused("nothing was changed")
+
+
+def _print(tallies: Mapping[str, Tally], last: Moved) -> None:
+    rows = [
+        (name, str(tally.total()), str(tally[Moved.BEFORE]), str(tally[last]), _reasons(tally))
+        for name, tally in tallies.items()
+    ]
+    print_table(("kind", "found", str(Moved.BEFORE), str(last), "left in place"), rows)
+
+
+def _reasons(tally: Tally) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in left_in_place(tally).items()) or "0"
+
+
+def _say_what_is_missing(migration: Migration, tallies: Mapping[str, Tally]) -> None:
+    clients = migration.sources.clients
+    if isinstance(clients, PyopDocuments):
+        plain = f"{count_plain_secrets(clients)} have a secret that can be read"
+        click.echo(f"{clients.count()} clients are read where they are; {plain}.")
+    else:
+        click.echo(f"{len(clients)} clients are read where they are.")
+    left = sum(tallies.values(), Tally())
+    if left[Reason.SALT_NEEDED]:
+        click.echo("Whose token it is can be told only with the salt that made the sub: --salt-file, --mirror-public.")
+    if left[Reason.CLIENT_UNKNOWN]:
+        click.echo("Clients that are elsewhere: --clients. Those of the provider's own settings are not known here.")
