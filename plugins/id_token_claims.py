@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from creance.provider import (
@@ -52,10 +53,11 @@ class IDTokenClaims(Plugin[Settings, ClientSettings]):
         access_token: str | None,
         algorithm: str,
         refreshed: bool,
+        front_channel: Mapping[str, str] | None,
     ) -> Claims:
         """OpenID Connect Core 2. A refreshed ID token has the same auth_time and no nonce (12.2)."""
         claims: dict[str, Any] = {}
-        if self.gives_user_claims(client):
+        if self.gives_user_claims(client, front_channel):
             claims |= released_claims(user, self.provider.scope_claims.claims_of(scope))
         if asked := grant.claims.get("id_token"):
             claims |= requested_claims(asked, user.claims, self.provider.scope_claims.claims_of(client.scope))
@@ -76,14 +78,20 @@ class IDTokenClaims(Plugin[Settings, ClientSettings]):
             claims["nonce"] = grant.nonce
         if access_token is not None:
             claims["at_hash"] = left_hash(access_token, algorithm)
+        if front_channel is not None and "code" in front_channel:
+            claims["c_hash"] = left_hash(front_channel["code"], algorithm)
         return claims
 
-    def gives_user_claims(self, client: Client) -> bool:
-        """Whether the claims of the scopes are in this client's ID tokens."""
+    def gives_user_claims(self, client: Client, front_channel: Mapping[str, str] | None) -> bool:
+        """Whether the claims of the scopes are in this client's ID tokens. In one of the authorization endpoint they
+        are where there is no other way to them (OpenID Connect Core 5.4), and only there.
+        """
+        if front_channel is not None:
+            return not front_channel
         return (self.client_settings(client).user_claims or self.settings.user_claims) == "id_token"
 
 
 def left_hash(value: str, algorithm: str) -> str:
-    """OpenID Connect Core 3.1.3.6: the left half of the value's hash, by the hash of the signature's algorithm."""
+    """OpenID Connect Core 3.1.3.6, 3.3.2.11: the left half of a value's hash, by that of the signature's algorithm."""
     digest = _HASHES[algorithm[-3:]](value.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

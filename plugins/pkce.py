@@ -67,6 +67,8 @@ class PKCE(Plugin[Settings, ClientSettings]):
     @hookimpl
     def check_authorization_request(self, request: AuthorizationRequest, client: Client) -> None:
         """RFC 7636 4.4.1: the client learns at once, by redirect, not after its user has typed a password."""
+        if "code" not in request.asks_for:
+            return
         challenge = request.get("code_challenge")
         method = request.get("code_challenge_method")
         if challenge is None:

@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 from .authorization_request import (
     AuthorizationRequest,
     check_parameters,
-    check_response_type,
     one_subject,
     prove_redirect_uri,
     read_acr_values,
     read_max_age,
     read_prompt,
     read_response_mode,
+    read_response_type,
     read_scope,
 )
 from .browser import Browser
@@ -35,10 +35,11 @@ from .errors import (
     UnprovenRedirect,
 )
 from .grants import Grant, kept_parameters
-from .hooks import Authenticated, Consented, Event, Interaction
+from .hooks import Authenticated, Consented, Event, Granted, Interaction
 from .id_token_hint import audience_of, read_id_token_hint
 from .parameters import Parameters
 from .request_log import report_defect
+from .response_types import response_mode_of
 from .store import StoreUnavailable
 from .users import User
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where the browser goes: to a page of ours, or back to the app with a code or an error."""
+    """Where the browser goes: to a page of ours, or back to the app with what it asked for or an error."""
 
     location: str
     client_id: str
@@ -62,7 +63,7 @@ def add_query(uri: str, members: Mapping[str, str]) -> str:
 
 
 class Authorization:
-    """Proves client and redirect URI, checks the request, learns who it is, and gives a code."""
+    """Proves client and redirect URI, checks the request, learns who it is, and gives what was asked for."""
 
     def __init__(self, provider: OpenIDProvider) -> None:
         self._provider = provider
@@ -88,7 +89,7 @@ class Authorization:
         except OAuthError as raised:
             error = raised
         except StoreUnavailable as raised:
-            error = TemporarilyUnavailable("the provider cannot answer now, try again later", hint=str(raised))
+            error = TemporarilyUnavailable(hint=str(raised))
         except Exception as raised:
             report_defect("authorization", raised)
             error = ServerError("the provider failed", hint=type(raised).__name__)
@@ -115,13 +116,14 @@ class Authorization:
         """The request, checked: all that can be said about it before anybody is logged in."""
         settings = self._provider.settings
         check_parameters(parameters, longest=settings.http.state_limit)
-        check_response_type(parameters, client)
+        response_type = read_response_type(parameters, client, self._provider.response_types)
         claims = read_claims_request(parameters.get("claims"))
-        scope = read_scope(parameters, client)
+        scope = read_scope(parameters, client, with_code="code" in response_type.split(" "))
         request = AuthorizationRequest(
             parameters=parameters,
             client=client,
             redirect_uri=redirect_uri,
+            response_type=response_type,
             response_mode=read_response_mode(parameters, self._provider.response_modes),
             scope=scope,
             prompt=read_prompt(parameters),
@@ -137,8 +139,8 @@ class Authorization:
 
     def grant(
         self, request: AuthorizationRequest, authenticated: Authenticated, user: User, consented: Consented
-    ) -> str:
-        """Record what was authorized, and answer its code (RFC 6749 4.1.2)."""
+    ) -> Mapping[str, str]:
+        """Record what was authorized, and answer what the app is given for it (RFC 6749 4.1.2)."""
         subject = self.subject_of(request, user)
         allowed = consented.claims
         claims = request.claims if allowed is None else request.claims.only(allowed.__contains__)
@@ -158,15 +160,21 @@ class Authorization:
             client_registered_at=request.client.registered_at,
             parameters=kept_parameters(request.parameters),
         )
-        return self.issue_code(grant)
+        return self.issue(request.response_type, grant, request.client, user)
 
-    def issue_code(self, grant: Grant) -> str:
-        """Keep a new code for a grant, and answer it."""
+    def issue(self, response_type: str, grant: Grant, client: Client, user: User) -> Mapping[str, str]:
+        """Make what a response_type gives for a grant, keep it in one write, and answer it."""
         self._provider.granted(grant)
-        code = self._provider.tokens.new_code(grant)
-        self._provider.store.write([code.operation])
+        granted = self._provider.response_types[response_type](grant, client, user)
+        if granted.operations:
+            self._provider.store.write(granted.operations)
         self._provider.happened(Event("authorization", grant.client_id, grant.username, grant.grant_id))
-        return code.value
+        return granted.members
+
+    def code(self, grant: Grant, client: Client, user: User) -> Granted:
+        """RFC 6749 4.1.2: response_type=code."""
+        code = self._provider.tokens.new_code(grant)
+        return Granted({"code": code.value}, [code.operation])
 
     def user_of(self, request: AuthorizationRequest, username: str) -> User:
         """The person, if they may log in and are whom the request names. Raises AccessDenied, LoginRequired."""
@@ -186,7 +194,8 @@ class Authorization:
 
     def respond(self, parameters: Parameters, client: Client, redirect_uri: str, response: Mapping[str, str]) -> str:
         """RFC 6749 4.1.2, 4.1.2.1: the response as the URL to go to."""
-        mode = self._provider.response_modes.get(parameters.get("response_mode", "query"), add_query)
+        modes = self._provider.response_modes
+        mode = modes[response_mode_of(parameters, modes)]
         return mode(redirect_uri, self.complete(parameters, client, response))
 
     def complete(self, parameters: Parameters, client: Client, response: Mapping[str, str]) -> dict[str, str]:
@@ -207,7 +216,7 @@ class Authorization:
         consented = self._consent(request, user, authenticated, browser)
         if isinstance(consented, Interaction):
             return self._interact(request, consented)
-        response = {"code": self.grant(request, authenticated, user, consented)}
+        response = self.grant(request, authenticated, user, consented)
         location = self.respond(request.parameters, request.client, request.redirect_uri, response)
         return Redirect(location, request.client.client_id)
 

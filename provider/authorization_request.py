@@ -19,6 +19,7 @@ from .errors import (
     UnsupportedResponseType,
 )
 from .parameters import Parameters
+from .response_types import grant_types_for, in_order, response_mode_of
 from .scopes import split_scope
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
@@ -32,6 +33,8 @@ class AuthorizationRequest:
     parameters: Parameters
     client: Client
     redirect_uri: str
+    response_type: str
+    """Its words in alphabetical order."""
     response_mode: str
     scope: tuple[str, ...]
     """What may be granted of what was asked."""
@@ -60,6 +63,11 @@ class AuthorizationRequest:
     @property
     def nonce(self) -> str | None:
         return self.parameters.get("nonce")
+
+    @property
+    def asks_for(self) -> frozenset[str]:
+        """The words of its response_type: `code`, `id_token`, `token`."""
+        return frozenset(self.response_type.split(" "))
 
     def get(self, name: str) -> str | None:
         """A parameter by name."""
@@ -99,8 +107,8 @@ def prove_redirect_uri(parameters: Parameters, client: Client | None) -> str:
 
 def read_response_mode(parameters: Parameters, supported: Collection[str]) -> str:
     """How the response is given: needed before anything else is refused by redirect. Raises InvalidRequest."""
-    mode = parameters.get("response_mode", "query")
-    if mode not in supported:
+    mode = response_mode_of(parameters, supported)
+    if parameters.get("response_mode", mode) != mode:
         raise InvalidRequest("response_mode is not supported")
     return mode
 
@@ -119,26 +127,27 @@ def check_parameters(parameters: Parameters, *, longest: int) -> None:
             raise InvalidRequest(f"{name} is longer than {longest} characters")
 
 
-def check_response_type(parameters: Parameters, client: Client) -> None:
-    """RFC 6749 3.1.1: `code`, and registered for the client."""
-    response_type = parameters.required("response_type")
-    if response_type != "code":
-        raise UnsupportedResponseType("the response_type must be code")
-    if "code" not in client.settings.response_types or "authorization_code" not in client.grant_types:
-        raise UnauthorizedClient("the client is not registered for response_type code")
+def read_response_type(parameters: Parameters, client: Client, supported: Collection[str]) -> str:
+    """RFC 6749 3.1.1: one that is there, and registered for the client. Its words in alphabetical order."""
+    response_type = in_order(parameters.required("response_type"))
+    if response_type not in supported:
+        raise UnsupportedResponseType(f"the response_type must be {', or '.join(supported)}")
+    if response_type not in client.response_types or not grant_types_for(response_type) <= client.grant_types:
+        raise UnauthorizedClient(f"the client is not registered for response_type {response_type}")
+    return response_type
 
 
-def read_scope(parameters: Parameters, client: Client) -> tuple[str, ...]:
+def read_scope(parameters: Parameters, client: Client, *, with_code: bool = True) -> tuple[str, ...]:
     """RFC 6749 3.3, OpenID Connect Core 3.1.2.1: the part of the requested scope that the client is registered for.
 
     Without a scope in the request it is the registered one, less `openid` and `offline_access`, which are only given
-    when they are asked for by name.
+    when they are asked for by name. Without a code there is no `offline_access` (OpenID Connect Core 11).
     """
     if "scope" not in parameters:
         scope = tuple(word for word in client.scope if word not in ("openid", "offline_access"))
     else:
         scope = tuple(word for word in split_scope(parameters["scope"]) if word in client.scope)
-    if "offline_access" in scope and "refresh_token" not in client.grant_types:
+    if "offline_access" in scope and not (with_code and "refresh_token" in client.grant_types):
         scope = tuple(word for word in scope if word != "offline_access")
     if not scope:
         raise InvalidScope("no scope in it that this client may be granted")

@@ -66,7 +66,7 @@ class GrantState(AuthorizationState):
     ) -> str:
         """A code for the request and the person. The extra claims will be in the ID token."""
         user = self._user(subject_identifier)
-        return issue_code(self._provider, authorization_request, user, scope, extra_id_token_claims)
+        return issue(self._provider, "code", authorization_request, user, scope, extra_id_token_claims)["code"]
 
     def exchange_code_for_token(self, authorization_code: str) -> AccessToken:
         """Spend a code. One that was spent before ends all that was given for it (RFC 6749 4.1.2)."""
@@ -105,8 +105,9 @@ class GrantState(AuthorizationState):
         user_info: Mapping[str, Any] | None = None,
     ) -> AccessToken:
         """An access token without a code."""
-        grant = _new_grant(self._provider, authorization_request, self._user(subject_identifier), scope)
-        access = self._provider.new_access_token(grant, self._client_of(grant), grant.scope)
+        client = _client_named_by(self._provider, authorization_request)
+        grant = _new_grant(self._provider, authorization_request, client, self._user(subject_identifier), scope)
+        access = self._provider.new_access_token(grant, client, grant.scope)
         self._provider.store.write([access.operation])
         return self._issued(access)
 
@@ -198,7 +199,8 @@ class GrantState(AuthorizationState):
         self._tokens.end_subject(self._user(subject_identifier).subject)
 
     def _user(self, subject_identifier: str | None) -> User:
-        user = self._provider.user_of_subject(subject_identifier) if subject_identifier else None
+        known = isinstance(subject_identifier, str) and subject_identifier
+        user = self._provider.user_of_subject(known) if known else None
         if user is None:
             raise InvalidSubjectIdentifier("no user has this subject identifier")
         return user
@@ -226,27 +228,33 @@ class GrantState(AuthorizationState):
         return AccessToken(access.value, self.access_token_lifetime)
 
 
-def issue_code(
+def issue(
     provider: OpenIDProvider,
+    response_type: str,
     request: AuthorizationRequest,
     user: User,
     scope: Collection[str] | None = None,
     extra_id_token_claims: HostClaims = None,
-) -> str:
-    """A code for a request of pyop's kind and a person who is known already."""
-    grant = _new_grant(provider, request, user, scope)
-    return provider.authorization.issue_code(with_host_claims(grant, extra_id_token_claims))
+) -> Mapping[str, str]:
+    """What a response_type gives for a request of pyop's kind and a person who is known already."""
+    client = _client_named_by(provider, request)
+    grant = with_host_claims(_new_grant(provider, request, client, user, scope), extra_id_token_claims)
+    return provider.authorization.issue(response_type, grant, client, user)
+
+
+def _client_named_by(provider: OpenIDProvider, request: AuthorizationRequest) -> Client:
+    client = provider.clients.find(str(request.get("client_id", "")))
+    if client is None:
+        raise UnauthorizedClient("the request is not that of a client of this provider")
+    return client
 
 
 def _new_grant(
-    provider: OpenIDProvider, request: AuthorizationRequest, user: User, scope: Collection[str] | None
+    provider: OpenIDProvider, request: AuthorizationRequest, client: Client, user: User, scope: Collection[str] | None
 ) -> Grant:
     if user.disabled:
         raise InvalidSubjectIdentifier("the user is disabled")
     parameters = texts(request)
-    client = provider.clients.find(parameters.get("client_id", ""))
-    if client is None:
-        raise UnauthorizedClient("the request is not that of a client of this provider")
     granted = read_scope(Parameters({"scope": " ".join(scope)} if scope else parameters), client)
     claims = read_claims_request(parameters.get("claims"))
     subject = provider.subjects.of(

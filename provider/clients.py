@@ -16,6 +16,7 @@ from .client_secrets import client_secret_matches, hash_client_secret
 from .errors import ConfigurationError, InvalidClient
 from .plugin import PluginSettings
 from .registration import ClientSettings
+from .response_types import in_order
 from .scopes import split_scope
 from .secret_files import read_first_line
 from .setting_types import LONGEST_IDENTIFIER
@@ -46,6 +47,8 @@ class Client:
     """Seconds since the epoch; 0 for those of the configuration file. What was granted to one that was registered
     before is not this client's: that was another of the same name.
     """
+    response_types: frozenset[str] = frozenset({"code"})
+    """Each with its words in alphabetical order."""
 
     @property
     def public(self) -> bool:
@@ -173,6 +176,15 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
         self._stored.forget(client.client_id)
         return client
 
+    def end_registration(self, document: Document) -> None:
+        """Remove a client that registered itself, as it was read: its codes and tokens give nothing from then on.
+
+        Raises Conflict where it was changed or removed since.
+        """
+        now = time.time()
+        self._opened.write([replace(CLIENTS, document, {}, valid_until=now, keep_until=now)])
+        self._stored.forget(document.key)
+
     def keep(self, client_id: str) -> None:
         """A client that would be gone after a time stays for good. For others nothing is written."""
         while (document := self.registered(client_id)) is not None and document.valid_until < FOREVER:
@@ -252,6 +264,7 @@ class ClientRegistry(Mapping[str, Mapping[str, Any]]):
             registered_at=registered_at,
             redirect_uris=frozenset(settings.redirect_uris),
             grant_types=frozenset(settings.grant_types),
+            response_types=frozenset(map(in_order, settings.response_types)),
             scope=split_scope(settings.scope),
             authentication_method=settings.token_endpoint_auth_method,
             settings=settings,

@@ -22,7 +22,7 @@ def build_metadata(provider: OpenIDProvider) -> dict[str, Any]:
         if endpoint.clients:
             metadata[f"{endpoint.name}_endpoint_auth_methods_supported"] = _methods(provider, endpoint.clients)
     metadata |= {
-        "response_types_supported": ["code"],
+        "response_types_supported": list(provider.response_types),
         "response_modes_supported": list(provider.response_modes),
         "grant_types_supported": list(provider.token_grants),
         "subject_types_supported": _subject_types(settings),

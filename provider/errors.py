@@ -119,6 +119,9 @@ class TemporarilyUnavailable(OAuthError):
     status = 503
     retry_after = 2
 
+    def __init__(self, description: str = "the provider cannot answer now, try again later", *, hint: str = "") -> None:
+        super().__init__(description, hint=hint)
+
 
 class TooManyRequests(OAuthError):
     """A limit is reached (RFC 6585 4). `retry_after` says in how many seconds it no longer is.

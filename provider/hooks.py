@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .parameters import Parameters
     from .routes import Endpoint
     from .signers import Signer
-    from .store import Collection
+    from .store import Collection, Operation
     from .tokens import Token
     from .user_sources import UserSource
     from .users import User
@@ -58,6 +58,19 @@ TokenResponse = dict[str, Any]
 GrantHandler = Callable[[TokenRequest], TokenResponse]
 ClientAuthenticationMethod = Callable[["Parameters", Mapping[str, str]], "Client | None"]
 ResponseMode = Callable[[str, Mapping[str, str]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What an authorization response gives for a grant, not yet real."""
+
+    members: Mapping[str, str]
+    """`code`, and whatever else the response_type asks for."""
+    operations: Sequence[Operation] = ()
+    """They make it real, in one write."""
+
+
+ResponseType = Callable[["Grant", "Client", "User"], Granted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,13 @@ class Hooks:
 
         Each is called with the parameters and the headers; it answers the client, None where the request does not use
         this method, or raises InvalidClient.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def response_types(self) -> Mapping[str, ResponseType]:
+        """What apps may ask for beside `code`, by `response_type` with its words in alphabetical order: each makes what
+        the response gives for a grant. A client uses those that it is registered for.
         """
         raise NotImplementedError
 
@@ -271,9 +291,11 @@ class Hooks:
         access_token: str | None,
         algorithm: str,
         refreshed: bool,
+        front_channel: Mapping[str, str] | None,
     ) -> Claims:
-        """Claims for an ID token. `iss`, `sub`, `aud`, `exp` and `iat` are the provider's own, whatever is answered
-        here. Two plugins that give one claim are an error that names both.
+        """Claims for an ID token. `front_channel`: what the authorization response has beside it (`code`,
+        `access_token`); None for one of the token endpoint. `iss`, `sub`, `aud`, `exp` and `iat` are the provider's
+        own, whatever is answered here. Two plugins that give one claim are an error that names both.
         """
         raise NotImplementedError
 

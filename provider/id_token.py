@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .clients import Client
 from .errors import ServerError
@@ -14,7 +14,7 @@ from .users import User
 
 
 class IDTokens:
-    """Makes ID tokens for code exchange and refresh."""
+    """Makes ID tokens for code exchange and refresh, and for what plugins give."""
 
     def __init__(
         self, plugins: PluginRegistry, keyring: SigningKeys, *, issuer: str, lifetime: int, algorithms: Sequence[str]
@@ -34,8 +34,11 @@ class IDTokens:
         access_token: str | None,
         *,
         refreshed: bool = False,
+        front_channel: Mapping[str, str] | None = None,
     ) -> str:
-        """A signed ID token. `refreshed`: it comes with a refresh (OpenID Connect Core 12.2)."""
+        """A signed ID token. `refreshed`: it comes with a refresh (OpenID Connect Core 12.2). `front_channel`: what an
+        authorization response has beside it (3.2.2.5, 3.3.2.5).
+        """
         algorithm = client.settings.id_token_signed_response_alg or self._algorithms[0]
         if algorithm not in self._algorithms:  # a client of the store, registered when it was
             raise ServerError("the provider is misconfigured", hint=f"{algorithm} is not among keys.algorithms")
@@ -48,6 +51,7 @@ class IDTokens:
             access_token=access_token,
             algorithm=algorithm,
             refreshed=refreshed,
+            front_channel=front_channel,
         )
         claims |= grant.host_claims
         now = int(time.time())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from pyop.provider import Provider
 
@@ -21,12 +21,13 @@ from .configuration import no_such, read_settings
 from .consents import CONSENTS, Consents
 from .discovery import build_metadata
 from .errors import ConfigurationError, InvalidGrant, UnauthorizedClient, UnsupportedGrantType
+from .first_secret import make_first_secret
 from .given_keys import GivenKeys
 from .grants import Grant
-from .hooks import Event, GrantHandler, HostClaims, ResponseMode, TokenRequest, TokenResponse
+from .hooks import Event, GrantHandler, HostClaims, ResponseMode, ResponseType, TokenRequest, TokenResponse
 from .housekeeping import Housekeeping
 from .id_token import IDTokens
-from .keyring import SIGNING_KEYS, holds_keys
+from .keyring import SIGNING_KEYS
 from .languages import Languages
 from .login_limits import LoginLimits
 from .page_templates import OUR_PACKAGE, template_names
@@ -37,9 +38,11 @@ from .pyop_interface import PyopInterface
 from .rate_limits import ClientLimits
 from .registration import ClientSettings
 from .request_log import report_defect
+from .response_types import in_order
 from .routes import CORE_ENDPOINTS, Endpoint
+from .scope_words import ScopeWords
 from .scopes import ScopeClaims
-from .sealing import Sealer, make_secret_file, read_secret_file
+from .sealing import Sealer, read_secret_file
 from .settings import Settings
 from .signing_key_files import read_signing_keys
 from .signing_keys import SigningKeys
@@ -78,9 +81,12 @@ class OpenIDProvider(PyopInterface):
         self.plugins = PluginRegistry(settings)
         if not self._plugins_bring_keys() and self.given_keys.algorithms:
             self.given_keys.refuse_missing(settings.keys.algorithms)
+        self.response_types: dict[str, ResponseType] = {"code": self._not_started}
+        self.response_types |= self.plugins.merge_tables("response_types", own=self.response_types)
         self.clients = self.make_clients()
         self.users = UserRegistry(settings, self.clients.__contains__)
         self.scope_claims = ScopeClaims(settings.extra_scopes)
+        self.scope_words = ScopeWords()
         self.subjects = Subjects(settings.subjects, self.users.salt)
         self.cookie_names = CookieNames(settings.issuer)
         self.client_authentication = ClientAuthentication(
@@ -197,15 +203,15 @@ class OpenIDProvider(PyopInterface):
         self.started = True
 
     def _open(self, *, may_make_secret: bool = False) -> None:
-        """The store, and all that has to agree with it. A secret is made only where no keys are sealed by another."""
+        """The store, and all that has to agree with it."""
         secret_file = self.settings.path(self.settings.keys.secret_file)
         keys_are_here = self.store.place_of(SIGNING_KEYS).on_this_machine
         makes_secret = may_make_secret and keys_are_here and not secret_file.exists()
         if self.secrets is None and not makes_secret:
             self.secrets = read_secret_file(secret_file)
         self.store.open(self.collections)
-        if makes_secret and not holds_keys(self.store):
-            make_secret_file(secret_file)
+        if makes_secret and self.secrets is None:
+            make_first_secret(secret_file, self.store, self.collections)
         if self.secrets is None:
             self.secrets = read_secret_file(secret_file)
         self.sealer = Sealer(self.secrets, self.settings.issuer)
@@ -245,6 +251,7 @@ class OpenIDProvider(PyopInterface):
             resume_url=self.url("resume"),
         )
         self.authorization = Authorization(self)
+        self.response_types["code"] = self.authorization.code
         self.token_grants |= {"authorization_code": CodeExchange(self), "refresh_token": TokenRefresh(self)}
         self.start_pyop_interface()
 
@@ -351,10 +358,15 @@ class OpenIDProvider(PyopInterface):
         if settings.token_endpoint_auth_method not in methods:
             near = no_such("method", settings.token_endpoint_auth_method, methods)
             mistakes.append(f"{where}.token_endpoint_auth_method: {near}")
+        offered = self.metadata["grant_types_supported"]
         for index, grant_type in enumerate(settings.grant_types):
-            if grant_type not in self.token_grants:
-                near = no_such("grant (is its plugin on?)", grant_type, self.token_grants)
+            if grant_type not in offered:
+                near = no_such("grant (is its plugin on?)", grant_type, offered)
                 mistakes.append(f"{where}.grant_types[{index}]: {near}")
+        for index, response_type in enumerate(settings.response_types):
+            if in_order(response_type) not in self.response_types:
+                near = no_such("response type (is its plugin on?)", response_type, self.response_types)
+                mistakes.append(f"{where}.response_types[{index}]: {near}")
         algorithm = settings.id_token_signed_response_alg
         if algorithm is not None and algorithm not in self.settings.keys.algorithms:
             mistakes.append(f"{where}.id_token_signed_response_alg: {algorithm} is not among keys.algorithms")
@@ -391,5 +403,5 @@ class OpenIDProvider(PyopInterface):
             raise ConfigurationError(*mistakes)
 
     @staticmethod
-    def _not_started(request: TokenRequest) -> TokenResponse:
+    def _not_started(*_: object) -> NoReturn:
         raise RuntimeError("the provider was not started")

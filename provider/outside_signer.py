@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from joserfc.jws import JWSRegistry
 
+from .asking_others import asking
 from .errors import ConfigurationError, ServerError, TemporarilyUnavailable
-from .request_log import report_defect
-from .signers import MEMBERS, Key, PublicKey, Signer, read_public_key
-from .store import time_not_counted
-from .store.baton import baton
+from .signers import MEMBERS, Key, PublicKey, Signer, is_kid, read_public_key
 
 PATIENCE: Final = 0.1
 """Seconds to wait for one of the places of a signer."""
@@ -59,7 +57,7 @@ class OutsideSigner:
     def sign(self, signing_input: bytes) -> bytes:
         """RFC 7515 5.1. Raises TemporarilyUnavailable where it fails or is too slow, ServerError where it is wrong."""
         answer: Future[bytes] = Future()
-        with baton.laid_down(), time_not_counted():
+        with asking(f"signer of {self.name}"):
             if not self._places.acquire(timeout=PATIENCE):
                 raise self._unavailable("too many requests wait for it")
             Thread(target=self._ask, args=(signing_input, answer), name=f"signer {self.name}", daemon=True).start()
@@ -67,17 +65,16 @@ class OutsideSigner:
                 signature = answer.result(self._timeout)
             except TimeoutError:
                 raise self._unavailable(f"no signature within {self._timeout:g} s") from None
-            except Exception as error:  # its text is the service's, and may say anything
-                report_defect(f"signer of {self.name}", error)
-                raise self._unavailable(type(error).__name__) from None
         self._verify(signing_input, signature)
         return signature
 
     def _ask(self, signing_input: bytes, answer: Future[bytes]) -> None:
         try:
             answer.set_result(self._signer.sign(signing_input))
-        except BaseException as error:
+        except Exception as error:
             answer.set_exception(error)
+        except BaseException as error:  # which would end the request's thread too
+            answer.set_exception(RuntimeError(type(error).__name__))
         finally:
             self._places.release()
 
@@ -90,8 +87,7 @@ class OutsideSigner:
             )
 
     def _unavailable(self, why: str) -> TemporarilyUnavailable:
-        text = "the provider cannot answer now, try again later"
-        return TemporarilyUnavailable(text, hint=f"signer of {self.name}: {why}")
+        return TemporarilyUnavailable(hint=f"signer of {self.name}: {why}")
 
 
 def _public_key_of(signer: Signer, name: str) -> PublicKey:
@@ -104,4 +100,7 @@ def _public_key_of(signer: Signer, name: str) -> PublicKey:
         raise ConfigurationError(f"{name}: a signer without a public key that can be published{why}") from None
     if signer.algorithm != public.algorithm:
         raise ConfigurationError(f"{name}: a signer with another algorithm than its key is for, {public.algorithm}")
-    return PublicKey(public.algorithm, public.key, str(jwk.get("kid") or public.kid))
+    kid = jwk.get("kid") or public.kid
+    if not is_kid(kid):
+        raise ConfigurationError(f"{name}: a signer whose kid is no text, or too long")
+    return PublicKey(public.algorithm, public.key, kid)

@@ -27,7 +27,7 @@ from pyop.provider import Provider
 
 from .authorization import Authorization, add_query
 from .authorization_request import AuthorizationRequest
-from .authorization_state import GrantState, issue_code
+from .authorization_state import GrantState, issue
 from .bearer import read_bearer_token
 from .client_authentication import ClientAuthentication
 from .clients import Client, ClientRegistry
@@ -40,7 +40,7 @@ from .errors import (
     UnprovenRedirect,
 )
 from .headers import any_case
-from .hooks import Event, HostClaims, TokenResponse
+from .hooks import Event, HostClaims, ResponseMode, TokenResponse
 from .id_token_hint import audience_of, read_id_token_hint
 from .parameters import Parameters, parse_parameters
 from .plugin_registry import PluginRegistry
@@ -54,6 +54,7 @@ from .pyop_exceptions import (
     UnprovenRedirectURI,
 )
 from .pyop_messages import UserinfoResponse, encoded, message, registration_message, request_message, summary
+from .response_types import default_response_mode
 from .settings import Settings
 from .signing_keys import SigningKeys
 from .store import StoreUnavailable
@@ -97,6 +98,7 @@ class PyopInterface(Provider):
     authorization: Authorization
     client_authentication: ClientAuthentication
     repeatable_parameters: frozenset[str]
+    response_modes: Mapping[str, ResponseMode]
     if TYPE_CHECKING:
         token_for: Callable[[Client, Parameters, HostClaims], TokenResponse]
         userinfo_response: Callable[[str, Mapping[str, str]], dict[str, Any]]
@@ -148,7 +150,7 @@ class PyopInterface(Provider):
     def authorize(
         self, authentication_request: RequestMessage, user_id: str, extra_id_token_claims: HostClaims = None
     ) -> AuthorizationResponse:
-        """The response with a code, for a person whom the host has authenticated. Raises RefusedRequest.
+        """What the app asked for, for a person whom the host has authenticated. Raises RefusedRequest.
 
         The request was in the host's hands, maybe in the browser's: it is checked once more. When and how the person
         logged in comes with the claims (`auth_time`, `acr`, `amr`); what is not said there is not in the ID token.
@@ -157,8 +159,9 @@ class PyopInterface(Provider):
         with self._refusing(proven, RefusedAuthorization):
             request = self._read(proven)
             user = self.authorization.user_of(request, user_id)
-            code = issue_code(self, self._message(request), user, request.scope, extra_id_token_claims)
-            members = self.authorization.complete(proven.parameters, proven.client, {"code": code})
+            pyops = self._message(request)
+            issued = issue(self, request.response_type, pyops, user, request.scope, extra_id_token_claims)
+            members = self.authorization.complete(proven.parameters, proven.client, issued)
             return message(AuthorizationResponse, members)
 
     # The token endpoint, and userinfo.
@@ -286,7 +289,8 @@ class PyopInterface(Provider):
 
     def _read(self, proven: _Proven) -> AuthorizationRequest:
         request = self.authorization.read(proven.parameters, proven.client, proven.redirect_uri, time.time())
-        if request.response_mode != "query":  # the host makes the URL, and knows no other
+        # The host makes the URL: by pyop's should_fragment_encode, which knows no other.
+        if request.response_mode != default_response_mode(proven.parameters, self.response_modes):
             raise InvalidRequest("response_mode is not supported")
         return request
 
@@ -349,7 +353,7 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except StoreUnavailable as error:
-        raise TemporarilyUnavailable("the provider cannot answer now, try again later", hint=str(error)) from error
+        raise TemporarilyUnavailable(hint=str(error)) from error
 
 
 def _headers(http_headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -13,7 +13,9 @@ from argon2.exceptions import InvalidHashError
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .protocol_claims import PROTOCOL_CLAIMS
+from .response_types import grant_types_for
 from .setting_types import HTTPSURL, LONGEST_IDENTIFIER, LOOPBACK_HOSTS, Identifier, RedirectURI, Scope, SettingsModel
+from .subjects import sector_of_uri
 
 LONGEST_PASSWORD = 1024
 """Characters. A longer password is wrong without being hashed."""
@@ -49,10 +51,10 @@ class ClientSettings(SettingsModel):
     """Where a browser may go after logout."""
     insecure_http_redirect_uris: bool = False
     """Allow http redirect URIs that are not on loopback. Codes then cross the network in the clear."""
-    response_types: list[Literal["code"]] = ["code"]
-    """Only `code` (RFC 9700 2.1.2)."""
+    response_types: list[str] = ["code"]
+    """What it may ask for at the authorization endpoint: `code` (RFC 9700 2.1.2), or what a plugin adds."""
     grant_types: list[str] = ["authorization_code"]
-    """The grants that this client may use at the token endpoint."""
+    """The grants that this client may use; `implicit` for what the authorization endpoint gives beside a code."""
     application_type: Literal["web", "native"] = "web"
     """`native` for apps on a device: loopback and private-use redirect URIs (RFC 8252 7)."""
     token_endpoint_auth_method: str = "client_secret_basic"
@@ -84,7 +86,7 @@ class ClientSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        if mistakes := [*self._wrong_secret(), *self._wrong_uris(), *self._wrong_sector()]:
+        if mistakes := [*self._wrong_secret(), *self._wrong_uris(), *self._wrong_sector(), *self._wrong_types()]:
             raise ValueError("; ".join(mistakes))
         return self
 
@@ -100,14 +102,20 @@ class ClientSettings(SettingsModel):
         if self.client_secret is not None and not self.client_secret.get_secret_value():
             yield "client_secret is empty"
 
+    def _wrong_types(self) -> Iterator[str]:
+        for response_type in self.response_types:
+            if "implicit" in grant_types_for(response_type) and "implicit" not in self.grant_types:
+                yield f"response_types has {response_type}, which needs the grant implicit (RFC 7591 2.1)"
+
     def _wrong_sector(self) -> Iterator[str]:
-        hosts = {urlsplit(uri).hostname for uri in self.redirect_uris}
-        if self.subject_type == "pairwise" and self.sector_identifier_uri is None and len(hosts) > 1:
+        sectors = {sector_of_uri(uri) for uri in self.redirect_uris}
+        if self.subject_type == "pairwise" and self.sector_identifier_uri is None and len(sectors) > 1:
             yield "sector_identifier_uri is needed for redirect URIs of several hosts (OpenID Connect Core 8.1)"
 
     def _wrong_uris(self) -> Iterator[str]:
-        if "authorization_code" in self.grant_types and not self.redirect_uris:
-            yield "redirect_uris is needed for the authorization_code grant"
+        for grant_type in ("authorization_code", "implicit"):
+            if grant_type in self.grant_types and not self.redirect_uris:
+                yield f"redirect_uris is needed for the {grant_type} grant"
         for kind, uris in (("redirect", self.redirect_uris), ("post-logout redirect", self.post_logout_redirect_uris)):
             for uri in uris:
                 parts = urlsplit(uri)

@@ -51,6 +51,19 @@ _LONGEST_VALUE = 200
 """Characters of a value that are shown."""
 
 
+class ScopeWords:
+    """What the pages of a provider call scopes and claims: all of them the same."""
+
+    def __init__(self) -> None:
+        self.scopes: dict[str, str] = dict(SCOPES)
+        self.claims: dict[str, str] = dict(CLAIMS)
+
+    def add(self, words: Mapping[str, str]) -> None:
+        """The operator's own, by scope or claim; they go before those of the specifications."""
+        self.scopes |= words
+        self.claims |= words
+
+
 def value_text(value: Any) -> str:
     """The value of a claim as people read it; an address as OpenID Connect Core 5.1.1 has it."""
     if isinstance(value, Mapping):

@@ -24,6 +24,8 @@ MEMBERS = ("kty", "n", "e", "crv", "x", "y")
 """Of a JWK: what makes it a public key (RFC 7518 6.2.1, 6.3.1)."""
 SHORTEST_RSA = 2048
 """Bits (RFC 7518 3.3)."""
+LONGEST_KID = 255
+"""Characters."""
 SMALLEST_EXPONENT = 65537
 """Of RSA (FIPS 186-5 5.1): with 3, a client that verifies carelessly takes forgeries."""
 
@@ -97,6 +99,11 @@ def read_public_key(content: str | bytes | dict[str, Any], *, kid: str | None = 
     if key.is_private:
         raise ConfigurationError("it is a private key, where the public one was expected")
     return PublicKey(algorithm_of(key), key, kid or key.kid or key.thumbprint())
+
+
+def is_kid(kid: Any) -> bool:
+    """Whether it is one that can be published and put into a header (RFC 7517 4.5): a short text in one line."""
+    return isinstance(kid, str) and 0 < len(kid) <= LONGEST_KID and kid.isprintable()
 
 
 def algorithm_of(key: Key) -> str:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from .errors import ConfigurationError
 from .secret_files import read_first_line
 from .settings import Settings
-from .signers import LocalSigner, PublicKey, local_signer, read_public_key
+from .signers import LocalSigner, PublicKey, is_kid, local_signer, read_public_key
 
 _SETTING = "keys.signing_key_files"
 _PRIVATE = b"PRIVATE KEY-----"
@@ -112,11 +112,18 @@ def _jwk(jwk: dict[str, Any]) -> LocalSigner | PublicKey:
     if jwk.get("use", "sig") != "sig":
         raise ConfigurationError("has a key that is for something else than signatures (use)")
     kid = jwk.get("kid")
-    if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= 255 or not kid.isprintable()):
+    if kid is not None and not is_kid(kid):
         raise ConfigurationError("has a kid that is no text, empty, or too long")
     key = {name: value for name, value in jwk.items() if name not in ("use", "key_ops", "alg", "kid")}
     private = bool(_MEMBERS_OF_A_PRIVATE_KEY & key.keys())
+    if "key_ops" in jwk and not _is_for_signatures(jwk["key_ops"], private=private):
+        raise ConfigurationError("has a key that is for something else than signatures (key_ops)")
     found = local_signer(key, kid=kid) if private else read_public_key(key, kid=kid)
     if jwk.get("alg", found.algorithm) != found.algorithm:
         raise ConfigurationError(f"has a key for another algorithm than {found.algorithm} (alg)")
     return found
+
+
+def _is_for_signatures(key_ops: Any, *, private: bool) -> bool:
+    """RFC 7517 4.3."""
+    return isinstance(key_ops, list) and ("sign" in key_ops or (not private and "verify" in key_ops))

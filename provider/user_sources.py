@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final, Protocol
 
+from .asking_others import asking
 from .cache import ReadThrough
 from .errors import TemporarilyUnavailable
 from .registration import LONGEST_PASSWORD
-from .request_log import logger, report_defect
+from .request_log import logger
 from .setting_types import LONGEST_IDENTIFIER
-from .store import StoreUnavailable, time_not_counted
-from .store.baton import baton
 
 if TYPE_CHECKING:
     from .users import User
@@ -155,22 +154,14 @@ class _Source:
 
     def ask(self, method: Callable[..., User | None], *arguments: str) -> User | None:
         """What the source answers. Raises TemporarilyUnavailable where it fails, or too many wait for it already."""
-        with baton.laid_down(), time_not_counted():
+        whom = f"users of plugins.{self.name}"
+        with asking(whom):
             if not self._places.acquire(timeout=PATIENCE):
-                raise self._unavailable("too many requests wait for it")
+                raise TemporarilyUnavailable(hint=f"{whom}: too many requests wait for it")
             try:
                 return _checked(method(*arguments))
-            except (TemporarilyUnavailable, StoreUnavailable):
-                raise
-            except Exception as error:  # its text may have the password in it: it goes nowhere
-                report_defect(f"users of plugins.{self.name}", error)
-                raise self._unavailable(type(error).__name__) from None
             finally:
                 self._places.release()
-
-    def _unavailable(self, why: str) -> TemporarilyUnavailable:
-        text = "the provider cannot answer now, try again later"
-        return TemporarilyUnavailable(text, hint=f"users of plugins.{self.name}: {why}")
 
 
 def _checked(user: User | None) -> User | None:

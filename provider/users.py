@@ -183,6 +183,15 @@ class UserRegistry:
         _validated(username=username, password=password)
         self._change(username, password_hash=self.passwords.hash(password))
 
+    def change_password(self, username: str, password: str, *, proven: str | None) -> None:
+        """As `set_password`, by who has proven the password of this hash (`kept_password`, asked before). Raises
+        Conflict where that is theirs no more: changed meanwhile, or they are disabled.
+        """
+        self._refuse_configured(username, "change the password there")
+        _validated(username=username, password=password)
+        still = {"password_hash": proven, "disabled": False}
+        self._change(username, still, password_hash=self.passwords.hash(password))
+
     def disable(self, username: str) -> None:
         """Let a user of the store log in no more: what they have gives nothing from now on, on other workers within
         seconds. Raises ConfigurationError. Sessions are ended by who calls it.
@@ -246,11 +255,14 @@ class UserRegistry:
         if username in self._configured:
             raise ConfigurationError(f"username {username} is in the configuration file: {instead}")
 
-    def _change(self, username: str, **changes: Any) -> None:
+    def _change(self, username: str, still: Mapping[str, Any] | None = None, /, **changes: Any) -> None:
+        """Write some fields. Raises Conflict where others are not `still` what they were."""
         while True:
             document = self._opened.get(USERS, username)
             if document is None:
                 raise ConfigurationError(f"username {username} does not exist")
+            if any(document.value[name] != value for name, value in (still or {}).items()):
+                raise Conflict(USERS, username)
             value = document.value | changes
             value["email"] = email_of(value["claims"])
             try:

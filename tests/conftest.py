@@ -254,8 +254,8 @@ class App:
         person = self.provider.users.find(user)
         assert person is not None
         authenticated = Authenticated(user, auth_time or time.time(), ("pwd",), acr, session_id)
-        code = self.provider.authorization.grant(request, authenticated, person, Consented(request.scope))
-        return Code(code, verifier, redirect_uri)
+        response = self.provider.authorization.grant(request, authenticated, person, Consented(request.scope))
+        return Code(response["code"], verifier, redirect_uri)
 
     def exchange(self, code: Code, **changes: str | None) -> dict[str, Any]:
         """RFC 6749 4.1.3."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import falcon
@@ -90,7 +90,7 @@ class AccountResource(AccountPage):
             bound_to=visitor.session.sid,
             notice=None if self.forms.is_foreign(req) else words_of(query.get("notice", "")),
             user=visitor.user,
-            facts=list(facts_about(visitor.user, self.provider.scope_claims.claims_supported)),
+            facts=list(self._facts(visitor.user)),
             may_change=visitor.may_change,
             remembered=visitor.session.remembered,
             where_kept=where_kept(self.provider.users, visitor.user.username),
@@ -101,6 +101,9 @@ class AccountResource(AccountPage):
             all_apps=all_apps,
             urls={name: self.provider.url(name) for name in _LINKS} | {"login_anew": self.login_url(anew=True)},
         )
+
+    def _facts(self, user: User) -> Iterator[Fact]:
+        return facts_about(user, self.provider.scope_claims.claims_supported, self.provider.scope_words.claims)
 
     def _places(self, visitor: Visitor) -> list[Place]:
         """The one of this browser first, in any case; then the last used first."""
@@ -116,12 +119,12 @@ def _place(session: BrowserSession, *, here: bool) -> Place:
     return Place(session, device_of(session.user_agent), here)
 
 
-def facts_about(user: User, released: list[str]) -> Iterator[Fact]:
+def facts_about(user: User, released: list[str], words: Mapping[str, str] = CLAIMS) -> Iterator[Fact]:
     """The claims of a person that a scope gives, those that everybody knows first."""
-    known = [*CLAIMS, *(name for name in released if name not in CLAIMS)]
+    known = [*words, *(name for name in released if name not in words)]
     for name in known:
         if name in released and name in user.claims and name not in _NOT_LISTED:
             confirmed = user.claims.get(CONFIRMED_BY.get(name, ""))
             text = value_text(user.claims[name])
             if text:
-                yield Fact(CLAIMS.get(name, name), text, confirmed if isinstance(confirmed, bool) else None)
+                yield Fact(words.get(name, name), text, confirmed if isinstance(confirmed, bool) else None)

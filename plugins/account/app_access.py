@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from creance.provider import Client, Grant, OpenIDProvider, User
 from creance.provider.claims_request import untagged
 from creance.provider.consents import Consent
-from creance.provider.scope_words import CLAIMS, SCOPES
+from creance.provider.scope_words import ScopeWords
 from creance.provider.scopes import ScopeClaims
 
 _LOOKED_AT = 1000
@@ -55,11 +55,15 @@ def _accesses(provider: OpenIDProvider, user: User, given: Mapping[str, _Given])
         grants = [grant for grant in all_of_it.grants if grant.client_registered_at == client.registered_at]
         consents = [consent for consent in all_of_it.consents if consent.is_of(user, client)]
         if grants or consents:
-            yield _access(client, grants, consents, provider.scope_claims)
+            yield _access(client, grants, consents, provider.scope_claims, provider.scope_words)
 
 
 def _access(
-    client: Client, grants: Sequence[Grant], consents: Sequence[Consent], scope_claims: ScopeClaims
+    client: Client,
+    grants: Sequence[Grant],
+    consents: Sequence[Consent],
+    scope_claims: ScopeClaims,
+    words: ScopeWords,
 ) -> AppAccess:
     scope = {word for grant in grants for word in grant.scope}
     scope |= {word for consent in consents for word in consent.allowed.scope}
@@ -67,7 +71,8 @@ def _access(
     claims |= {name for consent in consents for name in consent.allowed.claims}
     claims -= set(scope_claims.claims_of(scope))
     since = min([*(grant.granted_at for grant in grants), *(consent.given_at for consent in consents)])
-    return AppAccess(client, [*_in_words(scope - {"openid"}, SCOPES), *_in_words(claims, CLAIMS)], since)
+    permissions = [*_in_words(scope - {"openid"}, words.scopes), *_in_words(claims, words.claims)]
+    return AppAccess(client, permissions, since)
 
 
 def _in_words(names: Collection[str], words: Mapping[str, str]) -> list[str]:

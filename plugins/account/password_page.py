@@ -14,6 +14,7 @@ from creance.provider import (
 )
 from creance.provider.endpoints import FORM_REFUSALS, PAGE, form_body
 from creance.provider.registration import LONGEST_PASSWORD
+from creance.provider.store import Conflict
 
 from .notices import PASSWORD_CHANGED
 from .password_rules import why_unfit
@@ -24,6 +25,7 @@ INCOMPLETE = translatable("Type your present password, and the new one twice.")
 DIFFERENT = translatable("The new password is not the same both times.")
 UNCHANGED = translatable("The new password is the present one. Choose another one.")
 WRONG = translatable("The present password is not right.")
+CHANGED_MEANWHILE = translatable("Your account was changed at this very moment, somewhere else. Try again.")
 BUSY = translatable("Too many people are logging in at this moment. Wait a little, then try again.")
 TOO_OFTEN = translatable("The password was wrong too often. Wait a while, then try again.")
 
@@ -80,12 +82,16 @@ class PasswordResource(AccountPage):
         if self._where_kept(visitor) != "here":
             self._show(req, resp, visitor)
             return
-        problem = self._problem_of(form, visitor) or self._prove(req, resp, visitor, form["current_password"])
+        present = self.provider.users.kept_password(visitor.user.username)
+        problem = (
+            self._problem_of(form, visitor)
+            or self._prove(req, resp, visitor, form["current_password"])
+            or self._change(visitor, form["new_password"], present)
+        )
         if problem is not None:
             req.context.log.outcome = "refused"
             self._show(req, resp, visitor, problem)
             return
-        self._change(visitor, form["new_password"])
         req.context.log.outcome = "password_changed"
         self.send_home(resp, visitor.browser, PASSWORD_CHANGED)
 
@@ -117,18 +123,24 @@ class PasswordResource(AccountPage):
         self.provider.happened(Event("login_failed", username=visitor.user.username))
         return WRONG
 
-    def _change(self, visitor: Visitor, password: str) -> None:
+    def _change(self, visitor: Visitor, password: str, present: str | None) -> str | None:
         """The password first, so that nobody logs in by the old one any more; then all that it has begun elsewhere. The
         session goes on here under another id: who has a copy of the old one is out too.
+
+        `present` is the hash of before the present password was looked at. Where it is no more what is kept, somebody
+        was quicker, who knew that password too, or an operator: then nothing is changed, and the answer says so.
         """
         username = visitor.user.username
         try:
-            self.provider.users.set_password(username, password)
+            self.provider.users.change_password(username, password, proven=present)
+        except Conflict:
+            return CHANGED_MEANWHILE
         except ConfigurationError as error:  # removed at this moment
             raise AccessDenied("this account cannot be used", hint=str(error)) from None
         self.sessions.end_all(username, but=visitor.session.sid)
         self.sessions.renew(visitor.browser)
         self.provider.happened(Event("password_changed", username=username))
+        return None
 
     def _where_kept(self, visitor: Visitor) -> WhereKept:
         return where_kept(self.provider.users, visitor.user.username)

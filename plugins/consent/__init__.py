@@ -49,7 +49,7 @@ class Settings(PluginSettings):
     what is done with it."""
     descriptions: dict[str, str] = {}
     """Words for scopes and claims of your own (`extra_scopes`, or those of an API), as
-    `groups = "The groups that you are in"`."""
+    `groups = "The groups that you are in"`. The account page has them too."""
 
 
 class ClientSettings(PluginSettings):
@@ -69,7 +69,8 @@ class Consent(Plugin[Settings, ClientSettings]):
 
     def start(self, provider: OpenIDProvider) -> None:
         """Takes what it needs of a provider that is open."""
-        self.wording = Wording(provider.scope_claims, self.settings.descriptions)
+        provider.scope_words.add(self.settings.descriptions)
+        self.wording = Wording(provider.scope_claims, provider.scope_words)
         self.account_page = provider.url_if_on("account")
 
     @hookimpl

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from creance.provider import AuthorizationRequest, User
 from creance.provider.claims_request import untagged
 from creance.provider.consents import Permissions
-from creance.provider.scope_words import CLAIMS, CONFIRMED_BY, NOT_SHOWN, SCOPES, value_text
+from creance.provider.scope_words import CLAIMS, CONFIRMED_BY, NOT_SHOWN, ScopeWords, value_text
 from creance.provider.scopes import ScopeClaims
 
 _GOES_WITH = {confirmation: name for name, confirmation in CONFIRMED_BY.items()}
@@ -47,10 +47,9 @@ def asked_by(request: AuthorizationRequest, scope_claims: ScopeClaims) -> Permis
 class Wording:
     """Puts into words what is asked for."""
 
-    def __init__(self, scope_claims: ScopeClaims, descriptions: Mapping[str, str]) -> None:
+    def __init__(self, scope_claims: ScopeClaims, words: ScopeWords) -> None:
         self._scope_claims = scope_claims
-        self._scopes = {**SCOPES, **descriptions}
-        self._claims = {**CLAIMS, **descriptions}
+        self._words = words
 
     def items(
         self,
@@ -74,7 +73,7 @@ class Wording:
         claims = self._scope_claims.claims_of([word])
         return Item(
             f"scope.{word}",
-            self._scopes.get(word),
+            self._words.scopes.get(word),
             word,
             Permissions(frozenset({word}), frozenset(claims)),
             required=required,
@@ -85,7 +84,7 @@ class Wording:
     def _claim_item(self, name: str, together: list[str], user: User | None, essential: bool) -> Item:
         return Item(
             f"claim.{name}",
-            self._claims.get(name),
+            self._words.claims.get(name),
             name,
             Permissions(frozenset(), frozenset(together)),
             essential=essential,
@@ -96,7 +95,7 @@ class Wording:
     def _values(self, claims: Iterable[str], user: User | None) -> tuple[tuple[str, str], ...]:
         given = user.claims if user else {}
         texts = {name: value_text(given[name]) for name in claims if name in given and name not in NOT_SHOWN}
-        return tuple((self._claims.get(name, name), text) for name, text in texts.items() if text)
+        return tuple((self._words.claims.get(name, name), text) for name, text in texts.items() if text)
 
 
 def _grouped(claims: AbstractSet[str]) -> dict[str, list[str]]:

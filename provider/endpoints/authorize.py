@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PARAMETERS = [
     {"name": "client_id", "in": "query", "schema": {"type": "string"}},
     {"name": "redirect_uri", "in": "query", "schema": {"type": "string"}},
-    {"name": "response_type", "in": "query", "schema": {"type": "string", "enum": ["code"]}},
+    {"name": "response_type", "in": "query", "schema": {"type": "string", "examples": ["code"]}},
     {"name": "scope", "in": "query", "schema": {"type": "string"}},
     {"name": "state", "in": "query", "schema": {"type": "string"}},
     {"name": "nonce", "in": "query", "schema": {"type": "string"}},

@@ -49,8 +49,7 @@ class ErrorAnswers:
 
     def unavailable(self, req: falcon.Request, resp: falcon.Response, error: StoreUnavailable, params: object) -> None:
         """The store does not answer: 503, and worth trying again."""
-        text = "the provider cannot answer now, try again later"
-        self.oauth(req, resp, TemporarilyUnavailable(text, hint=str(error)), params)
+        self.oauth(req, resp, TemporarilyUnavailable(hint=str(error)), params)
 
     def http(self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object) -> None:
         """No such address, no such method, and what Falcon itself refuses."""

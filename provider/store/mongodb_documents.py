@@ -29,7 +29,7 @@ class Documents:
     request writes into several is one command. So `_id` is the collection and the key; a hashed shard key on it spreads
     them evenly.
 
-        {_id: "access_tokens/9f86d0…", value: "{…}", fields: {grant_id: "access_tokens/…", …}, version: 123,
+        {_id: "access_tokens/6b04ad96-n4bQ…", value: "{…}", fields: {grant_id: "access_tokens/…", …}, version: 123,
          valid_until: 1800000000.5, keep_until: …, redeemed_at: null, expires_at: ISODate(…), schema: 1}
 
     The value is JSON in a text, so that it comes back exactly as it was: BSON has no integers beyond 64 bits, and the

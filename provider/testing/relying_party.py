@@ -33,10 +33,13 @@ class Answer(dict[str, Any]):
 
 
 class AuthorizationAnswer(dict[str, str]):
-    """What came back to the redirect URI. `code_verifier`, `nonce` and `redirect_uri` are those of the request."""
+    """What came back to the redirect URI, in its query or its fragment. `code_verifier`, `nonce` and `redirect_uri` are
+    those of the request.
+    """
 
     def __init__(self, location: str, code_verifier: str | None, nonce: str | None, redirect_uri: str) -> None:
-        super().__init__(parse_qsl(urlsplit(location).query))
+        parts = urlsplit(location)
+        super().__init__(parse_qsl(parts.fragment or parts.query))
         self.location = location
         self.code_verifier = code_verifier
         self.nonce = nonce

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from ldap3 import Connection, Server
 from ldap3.utils.dn import escape_rdn
 from ldap3.utils.hashed import hashed
 
-from ..polling import eventually
+from ..paused_process import paused
 
 SLAPD = shutil.which("slapd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/lib/openldap")
 NONE = "no slapd (on Debian: apt-get install slapd)"
@@ -81,22 +80,10 @@ class LDAPServer:
             self._process.wait(30)
             self._process = None
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Within, it takes connections and answers nothing. A signal is through when all threads have stopped."""
+    def paused(self) -> AbstractContextManager[None]:
+        """Within, it takes connections and answers nothing."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            eventually(lambda: self._thread_states() == {"T"})
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
-
-    def _thread_states(self) -> set[str]:
-        """proc(5): the letter after the name in parentheses."""
-        assert self._process is not None
-        stats = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
-        return {stat.read_text().rpartition(")")[2].split()[0] for stat in stats}
+        return paused(self._process)
 
     def fill(self) -> None:
         """The base, and the place of the people."""

@@ -8,6 +8,7 @@ import re
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from jwkest.jwk import RSAKey
 
+from ..polling import eventually
 from ..pyop_provider import Client, plain_provider, signing_key
 from .host_site import HostSite
 
@@ -288,6 +290,17 @@ def test_a_fresh_login_is_not_pretended(mounted: Host) -> None:
         mounted.metadata()["authorization_endpoint"], code_verifier="v" * 43, prompt="login"
     )
     assert dict(parse_qsl(urlsplit(browser.get(url).headers["Location"]).query))["error"] == "login_required"
+
+
+def test_a_login_at_another_browser_is_none_at_this_one(mounted: Host) -> None:
+    """OpenID Connect Core 2, auth_time, 3.1.2.1, max_age: else a session that somebody left open would be a fresh login
+    as soon as the person logs in elsewhere.
+    """
+    app, left_open = mounted.app(CALLBACK), mounted.browser()
+    logged_in_at = mounted.log_in(app, left_open)["claims"]["auth_time"]
+    eventually(lambda: time.time() > logged_in_at + 1)
+    assert mounted.log_in(app, mounted.browser())["claims"]["auth_time"] > logged_in_at
+    assert mounted.log_in(app, left_open)["claims"]["auth_time"] == logged_in_at
 
 
 def test_the_host_s_own_pages_are_the_host_s(mounted: Host) -> None:

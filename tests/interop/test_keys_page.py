@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 from creance.provider.testing import RunningProvider
 
 from ..installed_plugin import installed
+from ..polling import eventually
 from .softhsm import PIN, SoftHSM
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text("utf-8")
@@ -34,15 +39,17 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> SoftHSM:
 
 @pytest.fixture(scope="module")
 def provider(token: SoftHSM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvider]:
-    """With the settings of the page. One worker: SoftHSM writes its token's file at each login, and at that moment it
-    refuses another process with CKR_GENERAL_ERROR.
-    """
+    """With the settings of the page, and one worker."""
     folder = tmp_path_factory.mktemp("provider")
+    environment = {**token.environment, **installed(folder, "pkcs11", PLUGIN, "PKCS11")}
+    with RunningProvider(folder / "op", extra=settings_for(token), environment=environment) as op:
+        yield op
+
+
+def settings_for(token: SoftHSM) -> str:
     settings = SETTINGS.replace("/usr/lib/softhsm/libsofthsm2.so", token.driver)
     settings = settings.replace('"pin"', json.dumps(str(token.pin_file))).split("[plugins", 1)[1]
-    environment = {**token.environment, **installed(folder, "pkcs11", PLUGIN, "PKCS11")}
-    with RunningProvider(folder / "op", extra=f"{ES256_CLIENT}\n[plugins{settings}", environment=environment) as op:
-        yield op
+    return f"{ES256_CLIENT}\n[plugins{settings}"
 
 
 def header(id_token: str) -> dict[str, str]:
@@ -88,6 +95,46 @@ def test_many_requests_share_a_session(provider: RunningProvider) -> None:
     for thread in threads:
         thread.join()
     assert verified == [provider.issuer] * 16
+
+
+ONE_BY_ONE = """
+
+import fcntl
+import os
+
+
+class OneByOne(PKCS11):
+    def start(self, provider):
+        with open(f"{self.settings.pin_file}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            super().start(provider)
+
+    @hookimpl
+    def id_token_claims(self):
+        return {"worker": os.getpid()}
+"""
+
+
+def test_each_worker_has_a_session(
+    token: SoftHSM, tmp_path: Path, run_provider: Callable[..., RunningProvider]
+) -> None:
+    """PKCS#11 2.40 2.6: both of two workers sign, with sessions that they opened one after the other (docs/keys.md);
+    and so does the one that comes in the place of a killed one.
+    """
+    plugin = installed(tmp_path, "pkcs11", PLUGIN + ONE_BY_ONE, "OneByOne")
+    environment = {**token.environment, **plugin, "CREANCE_HTTP__WORKERS": "2"}
+    op = run_provider(extra=settings_for(token), environment=environment)
+    seen: set[int] = set()
+
+    def workers_that_sign() -> set[int]:
+        with suppress(requests.ConnectionError):  # it went to the one that was killed
+            app = op.client("es256", secret="secret")
+            seen.add(app.verify(app.log_in().id_token)["worker"])
+        return seen
+
+    eventually(lambda: len(workers_that_sign()) == 2, seconds=60)
+    os.kill(min(seen), signal.SIGKILL)
+    eventually(lambda: len(workers_that_sign()) == 3, seconds=60)
 
 
 def test_the_pin_is_not_logged(provider: RunningProvider) -> None:

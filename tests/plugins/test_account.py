@@ -268,6 +268,27 @@ def test_consent_counts_with_single_claims(make_provider: MakeProvider) -> None:
     assert listed(provider) == {"app": ["Your e-mail address", "Date of birth", "badge"]}
 
 
+def test_scopes_have_the_words_of_the_consent_page(make_provider: MakeProvider, make_app: Any) -> None:
+    """docs/consent.md: words that the operator gave are the same wherever a person reads them."""
+    words = {"reports": "Your yearly reports", "email": "Where we write to you", "badge": "The number on your badge"}
+    provider = make_provider(
+        extra_scopes={"reports": ["badge"]}, plugins={"sessions": {}, "consent": {"descriptions": words}}
+    )
+    user, client = provider.users.find("alice"), provider.clients.find("app")
+    assert user is not None
+    assert client is not None
+    allowed = Permissions(frozenset({"openid", "email", "reports"}), frozenset({"email", "birthdate", "badge"}))
+    provider.consents.remember(user, client, allowed, allowed, 1000)
+    assert listed(provider) == {"app": ["Where we write to you", "Your yearly reports", "Date of birth"]}
+    plugin: Any = provider.plugins.plugins["consent"]
+    parameters, _ = make_app("app", provider).request(scope="openid email")
+    request = provider.authorization.read(*provider.authorization.prove(parameters), time.time())
+    items = plugin.wording.items(request, allowed, user=user)
+    assert [item.words for item in items] == ["Where we write to you", "Date of birth", "The number on your badge"]
+    facts = facts_about(User("dora", "dora-sub", {"badge": 7}), ["badge"], provider.scope_words.claims)
+    assert list(facts) == [Fact("The number on your badge", "7", None)]
+
+
 def test_what_another_client_of_that_name_had_is_not_listed(make_provider: MakeProvider, make_app: Any) -> None:
     """docs/architecture.md, Choices: a grant names the registration of its client."""
     provider = make_provider()

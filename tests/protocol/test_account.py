@@ -697,6 +697,43 @@ def test_a_double_click_changes_the_password_once(world: World) -> None:
     world.log_in(username, OTHER)
 
 
+def test_of_two_changes_at_once_one_is_made(world: World) -> None:
+    """NIST SP 800-63B-4 3.1.1.2, docs/account.md, Password: browsers prove the same password, and want another each;
+    who is second is told so, or logged out.
+    """
+    for _ in range(3):
+        username = world.person()
+        browsers = {f"{OTHER} {number}": world.log_in(username) for number in range(4)}
+        start = Barrier(len(browsers))
+
+        def race(new: str, browser: Browser, start: Barrier = start) -> Any:
+            action, fields = forms_of(browser.get(world.op.url("/account/password")).text)[0]
+            typed = {"current_password": PASSWORD, "new_password": new, "new_password_again": new}
+            start.wait()
+            return browser.post(action, fields | typed)
+
+        with ThreadPoolExecutor(len(browsers)) as threads:
+            answers = dict(zip(browsers, threads.map(race, *zip(*browsers.items(), strict=True)), strict=True))
+        assert {answer.status_code for answer in answers.values()} <= {200, 303}
+        is_changed = {new for new, each in answers.items() if "password-changed" in each.headers.get("Location", "")}
+        (new,) = is_changed
+        world.log_in(username, new)
+
+
+def test_who_is_disabled_while_they_change_their_password_stays_so(world: World) -> None:
+    """docs/account.md, Password: `users disable` by another process, at the same moment."""
+    for _ in range(3):
+        username = world.person()
+        browser = world.log_in(username)
+        with ThreadPoolExecutor(2) as threads:
+            answer = threads.submit(change, world, browser)
+            threads.submit(world.inside.users.disable, username).result()
+        assert answer.result().status_code < 500
+        document = world.inside.store.get(USERS, username)
+        assert document is not None
+        assert document.value["disabled"] is True
+
+
 def test_a_password_needs_no_digits_or_signs(world: World) -> None:
     """NIST SP 800-63B-4 3.1.1.2: no composition rules; any character, spaces and others than ASCII too."""
     username = world.person()

@@ -112,14 +112,14 @@ def test_every_kind_of_client_gets_through(op: RunningProvider, client_id: str) 
 
 
 def test_codes_and_tokens_cannot_be_guessed(op: RunningProvider) -> None:
-    """RFC 6749 10.10: 160 bits or more, and never the same twice; nothing can be read in them (opaque)."""
+    """RFC 6749 10.10: 160 bits or more, and never the same twice; nothing but their time can be read in them."""
     app = op.client("app", scope="openid offline_access")
     answers = [app.authorize() for _ in range(3)]
     tokens = [app.exchange(answer) for answer in answers]
     values = [value for answer in answers for value in [answer.code]]
     values += [value for token in tokens for value in (token.access_token, token.refresh_token)]
     assert len(set(values)) == 9
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", value) for value in values)
+    assert all(re.fullmatch(r"[0-9a-f]{8}-[A-Za-z0-9_-]{43}", value) for value in values)
 
 
 @pytest.mark.parametrize("state", ["simple", "with space+plus&amp=%20#?/", "ümläut-☃", "x" * 2048, '"><script>'])

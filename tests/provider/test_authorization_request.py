@@ -9,13 +9,13 @@ from creance.provider import ClaimsRequest, ClientSettings, InvalidRequest, OAut
 from creance.provider.authorization_request import (
     AuthorizationRequest,
     check_parameters,
-    check_response_type,
     one_subject,
     prove_redirect_uri,
     read_acr_values,
     read_max_age,
     read_prompt,
     read_response_mode,
+    read_response_type,
     read_scope,
 )
 from creance.provider.claims_request import read_claims_request
@@ -47,6 +47,7 @@ def make_client(**changes: Any) -> Client:
         secret_expires_at=0,
         redirect_uris=frozenset(settings.redirect_uris),
         grant_types=frozenset(settings.grant_types),
+        response_types=frozenset(settings.response_types),
         scope=split_scope(settings.scope),
         authentication_method="none",
         settings=settings,
@@ -161,7 +162,7 @@ def test_the_response_type_is_code(response_type: str | None, error: str) -> Non
     """RFC 6749 3.1.1, 4.1.2.1; RFC 9700 2.1.2."""
     parameters = Parameters({"response_type": response_type} if response_type else {})
     with pytest.raises(OAuthError) as refusal:
-        check_response_type(parameters, CLIENT)
+        read_response_type(parameters, CLIENT, ["code"])
     assert refusal.value.error == error
 
 
@@ -171,7 +172,7 @@ def test_the_response_type_is_code(response_type: str | None, error: str) -> Non
 def test_a_client_that_is_not_registered_for_codes_gets_none(changes: dict[str, Any]) -> None:
     """RFC 6749 4.1.2.1: unauthorized_client."""
     with pytest.raises(OAuthError) as refusal:
-        check_response_type(Parameters({"response_type": "code"}), make_client(**changes))
+        read_response_type(Parameters({"response_type": "code"}), make_client(**changes), ["code"])
     assert refusal.value.error == "unauthorized_client"
 
 
@@ -214,6 +215,12 @@ def test_offline_access_is_for_clients_that_can_refresh() -> None:
     """OpenID Connect Core 11: it asks for a refresh token; issue 3: registered grant_types count."""
     client = make_client(grant_types=["authorization_code"])
     assert read_scope(Parameters({"scope": "openid offline_access"}), client) == ("openid",)
+
+
+def test_offline_access_is_for_who_gets_a_code() -> None:
+    """OpenID Connect Core 11: ignored where the response_type gives none."""
+    parameters = Parameters({"scope": "openid offline_access"})
+    assert read_scope(parameters, CLIENT, with_code=False) == ("openid",)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +336,7 @@ def test_garbage_in_any_parameter_is_an_oauth_error(name: str, value: str) -> No
         lambda parameters: read_max_age(parameters, CLIENT),
         lambda parameters: read_claims_request(parameters.get("claims")),
         lambda parameters: read_response_mode(parameters, ["query"]),
-        lambda parameters: check_response_type(parameters, CLIENT),
+        lambda parameters: read_response_type(parameters, CLIENT, ["code"]),
         lambda parameters: check_parameters(parameters, longest=2048),
         lambda parameters: prove_redirect_uri(parameters, CLIENT),
     ):
@@ -362,6 +369,7 @@ def test_the_earliest_login_that_counts(prompt: str, max_age: int | None, after:
         parameters=Parameters({"state": "s"}),
         client=CLIENT,
         redirect_uri=CALLBACK,
+        response_type="code",
         response_mode="query",
         scope=("openid",),
         prompt=frozenset(prompt.split()),

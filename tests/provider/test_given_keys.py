@@ -11,6 +11,7 @@ import pytest
 from creance.provider import ConfigurationError, OpenIDProvider
 from creance.provider.given_keys import GivenKeys
 from creance.provider.keyring import SIGNING_KEYS
+from creance.provider.sealing import new_secret
 from creance.provider.signers import LocalSigner, PublicKey, local_signer
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
@@ -199,6 +200,34 @@ def test_a_store_without_keys_gets_none(make_settings: Callable[..., Any], tmp_p
         provider.keyring.ping()
     finally:
         provider.stop()
+
+
+@pytest.mark.default_store("the secret is not given")
+def test_a_lost_secret_is_not_replaced(make_settings: Callable[..., Any], make_app: MakeApp, tmp_path: Path) -> None:
+    """DESIGN, Keys: a secret that others were sealed with is missed by more than keys; a start says what to do."""
+    secret = tmp_path / "var" / "own-secret"
+    keys = {"signing_key_files": [write(tmp_path, "ec.json", signer("mine"))], "secret_file": "var/own-secret"}
+    settings = make_settings(keys=keys, store={"uri": "sqlite:var/own.db"})
+
+    def log_in() -> None:
+        provider = OpenIDProvider(settings)
+        provider.prepare()
+        provider.start()
+        try:
+            make_app("app", provider).log_in()
+        finally:
+            provider.stop()
+
+    log_in()
+    kept = secret.read_bytes()
+    secret.unlink()
+    with pytest.raises(ConfigurationError, match=r"keys\.secret_file: .*put it back.*`creance secret new`"):
+        log_in()
+    assert not secret.exists()
+    secret.write_bytes(kept)
+    log_in()
+    secret.write_text(new_secret())  # as the message says, where it is lost for good
+    log_in()
 
 
 def test_given_keys_are_not_rotated_here(make_provider: MakeProvider, tmp_path: Path) -> None:

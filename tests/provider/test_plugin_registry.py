@@ -279,7 +279,7 @@ def test_lists_of_metadata_are_joined(install_plugin: Install, make_settings: Ma
 
 
 ARGUMENTS = {
-    "id_token_claims": "grant client user scope access_token algorithm refreshed",
+    "id_token_claims": "grant client user scope access_token algorithm refreshed front_channel",
     "access_token_claims": "grant client scope",
     "userinfo_claims": "token client user",
     "introspection_claims": "token client",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -113,6 +114,18 @@ def another_s_modulus() -> str:
     return jwk(RSAKey.import_key(rsa()), n=RSAKey.generate_key(2048).as_dict()["n"])
 
 
+def another_s_exponent() -> str:
+    """Without primes, which would have to be guessed from the three."""
+    members: dict[str, Any] = {**RSAKey.import_key(rsa()).as_dict(private=True)}
+    of_another: dict[str, Any] = {**RSAKey.generate_key(2048).as_dict(private=True)}
+    return json.dumps({**{name: members[name] for name in ("kty", "n", "e")}, "d": of_another["d"]})
+
+
+def another_s_scalar() -> str:
+    of_another: dict[str, Any] = {**ECKey.generate_key("P-256").as_dict(private=True)}
+    return jwk(ECKey.import_key(ec()), d=of_another["d"])
+
+
 BAD: dict[str, tuple[Callable[[], str], str]] = {
     "weak": (lambda: openssl("genrsa", "1024"), "less than 2048 bits"),
     "small exponent": (lambda: openssl("genrsa", "-3", "2048"), "exponent below 65537"),
@@ -139,6 +152,11 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "a kid that is none": (lambda: jwk(ECKey.import_key(ec()), kid=5), "has a kid"),
     "a long kid": (lambda: jwk(ECKey.import_key(ec()), kid="k" * 256), "has a kid"),
     "halves of two keys": (another_s_modulus, "neither RSA nor EC"),
+    "the exponent of another": (another_s_exponent, "neither RSA nor EC"),
+    "the scalar of another": (another_s_scalar, "neither RSA nor EC"),
+    "for wrapping": (lambda: jwk(RSAKey.import_key(rsa()), key_ops=["wrapKey"]), "for something else"),
+    "for verifying": (lambda: jwk(ECKey.import_key(ec()), key_ops=["verify"]), "for something else"),
+    "for who knows": (lambda: jwk(ECKey.import_key(ec()), key_ops=1), "for something else"),
     "large": (lambda: " " * 300_000, "too large"),
 }
 
@@ -216,6 +234,20 @@ def test_a_signature_from_elsewhere_is_handed_on(key: Callable[[], str]) -> None
     assert signer.public_jwk == private.public_jwk
 
 
+@pytest.mark.parametrize("kid", [5, "k" * 256, "two\r\nlines"])
+def test_a_signer_s_kid_is_a_short_text(kid: Any) -> None:
+    """RFC 7517 4.5: it goes into each header, and is compared by clients."""
+    with pytest.raises(ConfigurationError, match=r"plugins\.kms: a signer whose kid"):
+        outside(Elsewhere(lambda _: b"", kid=kid))
+
+
+def test_a_signer_that_wants_to_end_the_process_fails_alone() -> None:
+    """RFC 6749 4.1.2.1, temporarily_unavailable: what a library calls in its despair is a failure like another."""
+    with pytest.raises(TemporarilyUnavailable) as error:
+        outside(Elsewhere(lambda _: sys.exit(1))).sign(b"content")
+    assert error.value.hint == "signer of plugins.kms: RuntimeError"
+
+
 def test_a_failure_is_worth_another_try(capfd: pytest.CaptureFixture[str]) -> None:
     """RFC 6749 4.1.2.1, temporarily_unavailable: and the log has where it was, without the service's words."""
 
@@ -288,7 +320,21 @@ def asn1(signing_input: bytes) -> bytes:
     return bytes(private.sign(signing_input, ECDSA(SHA256())))
 
 
-@pytest.mark.parametrize("wrong", [asn1, lambda _: b"", lambda _: b"x" * 64, lambda _: "text", lambda _: None])
+def somebody_else_s(signing_input: bytes) -> bytes:
+    return local_signer(jwk(ECKey.generate_key("P-256"))).sign(signing_input)
+
+
+def of_something_else(signing_input: bytes) -> bytes:
+    return local_signer(ec()).sign(b"another " + signing_input)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(asn1, somebody_else_s, of_something_else, lambda _: b"", lambda _: b"x" * 64, lambda _: b"\0" * 64),
+        *(lambda _: "text", lambda _: None),
+    ],
+)
 def test_a_wrong_signature_reaches_nobody(wrong: Callable[[bytes], Any]) -> None:
     """RFC 7518 3.4: R and S, and not ASN.1 as key management services answer it; the hint says whose it was."""
     with pytest.raises(ServerError) as error:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from creance.provider import ClientSettings, ConfigurationError, OpenIDProvider, released_claims
-from creance.provider.store import StoreUnavailable
+from creance.provider.store import Conflict, StoreUnavailable
 from creance.provider.user_claims import UserClaims
 from creance.provider.users import USERS, User
+
+from ..conftest import RunInProcesses, demo_table
 
 MakeProvider = Callable[..., OpenIDProvider]
 PASSWORD = "marked-password-8f2c"
@@ -208,6 +211,67 @@ def test_a_password_that_cannot_be_set(provider: OpenIDProvider, username: str, 
     with pytest.raises(ConfigurationError, match=why):
         provider.users.set_password(username, password)
     assert provider.users.authenticate("carol", PASSWORD)
+
+
+# Changing one's own password
+
+CHANGES = """
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from creance.provider import OpenIDProvider, Settings
+from creance.provider.store import Conflict
+
+table, folder = json.loads(arguments[0])
+settings = Settings.model_validate(table)
+settings._folder = Path(folder)
+provider = OpenIDProvider(settings)
+provider.start()
+kept = provider.users.kept_password("carol")
+assert provider.users.authenticate("carol", "marked-password-8f2c")
+
+def change(number):
+    new = f"{number} of {os.getpid()}"
+    try:
+        provider.users.change_password("carol", new, proven=kept)
+    except Conflict:
+        return None
+    return new
+
+ready()
+with ThreadPoolExecutor(4) as pool:
+    tell(json.dumps([new for new in pool.map(change, range(4)) if new]))
+provider.stop()
+"""
+
+
+def test_of_many_who_change_a_password_one_does(make_provider: MakeProvider, run_in_processes: RunInProcesses) -> None:
+    """NIST SP 800-63B-4 3.1.1.2: two processes have proven the same password, and four threads of each change it: it
+    is good for one change, whichever comes first.
+    """
+    provider = make_provider()
+    provider.users.create_user("carol", PASSWORD)
+    told = run_in_processes(CHANGES, json.dumps([demo_table(), str(provider.settings.folder)]), count=2)
+    (new,) = [new for each in told for new in json.loads(each)]
+    assert provider.users.authenticate("carol", new)
+    assert not provider.users.authenticate("carol", PASSWORD)
+
+
+def test_who_is_disabled_meanwhile_changes_nothing(provider: OpenIDProvider) -> None:
+    """docs/account.md, Password: and a change of theirs does not undo what the operator did."""
+    provider.users.create_user("carol", PASSWORD, {"email": "carol@example.org"})
+    proven = provider.users.kept_password("carol")
+    provider.users.disable("carol")
+    with pytest.raises(Conflict):
+        provider.users.change_password("carol", "another", proven=proven)
+    assert not provider.users.authenticate("carol", "another")
+    provider.users.enable("carol")
+    assert provider.users.authenticate("carol", PASSWORD)
+    provider.users.change_password("carol", "another", proven=proven)
+    user = provider.users.authenticate("carol", "another")
+    assert user is not None
+    assert user.claims["email"] == "carol@example.org"
 
 
 # The file and the store
