@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import falcon
+import falcon.routing
 
 from .endpoints.around import Around, Request
 from .endpoints.assets import AssetResource
@@ -52,6 +53,16 @@ class App(falcon.App[Request, falcon.Response]):
                 raise
 
 
+class _Router(falcon.routing.CompiledRouter):
+    """Falcon passes over slashes at the beginning: what a proxy in front does not let through at `/introspect`, it
+    would at `//introspect`.
+    """
+
+    def find(self, uri: str, req: Any = None) -> Any:
+        """No address begins with two slashes."""
+        return None if uri.startswith("//") else super().find(uri, req)
+
+
 def create_app(provider: OpenIDProvider, host_login: HostLogins | None = None) -> App:
     """A WSGI app that serves a provider under the path of its issuer. Starts the provider if it is not started.
 
@@ -70,7 +81,7 @@ def create_app(provider: OpenIDProvider, host_login: HostLogins | None = None) -
     pages = {package: provider_pages(provider, package) for package in {each.templates for each in resources.values()}}
     for resource in resources.values():
         resource.provider, resource.reader, resource.pages = provider, reader, pages[resource.templates]
-    app = App(request_type=Request, middleware=[Around(provider)])
+    app = App(request_type=Request, middleware=[Around(provider)], router=_Router())
     app.store_deadline = provider.settings.store.timeout
     app.req_options.strip_url_path_trailing_slash = False
     prefix = urlsplit(provider.settings.issuer).path

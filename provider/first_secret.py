@@ -15,13 +15,18 @@ def make_first_secret(path: Path, store: Store, collections: Iterable[Collection
     """Make the file of `keys.secret_file`. Raises ConfigurationError where it was lost: a new one would be a wrong one.
 
     With keys of the operator's own the store has none that it sealed; that it was in use is seen by whatever it holds.
+    Another worker that starts at the same time makes the file before it writes anything.
     """
-    if holds_keys(store):
+    has_keys = holds_keys(store)
+    in_use = has_keys or any(store.page_kept(collection, limit=1) for collection in collections)
+    if path.exists():
+        return
+    if has_keys:
         raise ConfigurationError(
             f"keys.secret_file: {path} is not there, and without its secret nothing opens the keys in the store: "
             "put it back"
         )
-    if any(store.page_kept(collection, limit=1) for collection in collections):
+    if in_use:
         raise ConfigurationError(
             f"keys.secret_file: {path} is not there, and the store was in use with its secret: put it back. If it is "
             "lost, `creance secret new` prints another one for that file: pages that are open, remembered logins and "

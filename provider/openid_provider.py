@@ -87,7 +87,7 @@ class OpenIDProvider(PyopInterface):
         self.users = UserRegistry(settings, self.clients.__contains__)
         self.scope_claims = ScopeClaims(settings.extra_scopes)
         self.scope_words = ScopeWords()
-        self.subjects = Subjects(settings.subjects, self.users.salt)
+        self.subjects = self.make_subjects()
         self.cookie_names = CookieNames(settings.issuer)
         self.client_authentication = ClientAuthentication(
             self.clients, self.plugins.merge_tables("client_authentication_methods", own=METHODS)
@@ -132,6 +132,10 @@ class OpenIDProvider(PyopInterface):
     def make_clients(self) -> ClientRegistry:
         """The clients of the configuration and of the store."""
         return ClientRegistry(self.settings, self.plugins.read_client_settings)
+
+    def make_subjects(self) -> Subjects:
+        """What makes the `sub` of a person for a client."""
+        return Subjects(self.settings.subjects, self.users.salt)
 
     def make_given_keys(self, settings: Settings) -> GivenKeys:
         """The signing keys of the configuration's files. Raises ConfigurationError."""

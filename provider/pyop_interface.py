@@ -190,7 +190,7 @@ class PyopInterface(Provider):
         self, request: Body = None, http_headers: Mapping[str, str] | None = None
     ) -> UserinfoResponse:
         """OpenID Connect Core 5.3. Raises InvalidAccessToken and BearerTokenError, in one exception."""
-        headers = _headers(http_headers)
+        headers = request_headers(http_headers)
         try:
             with _store_errors():
                 form = self._form(request)
@@ -214,7 +214,7 @@ class PyopInterface(Provider):
             raise RefusedRegistration("this provider does not register clients by request")
         try:
             with _store_errors():
-                return self._register(request, _headers(http_headers))
+                return self._register(request, request_headers(http_headers))
         except OAuthError as error:
             if error.status >= 500:
                 raise
@@ -315,7 +315,7 @@ class PyopInterface(Provider):
 
     def _authenticate(self, body: Body, http_headers: Mapping[str, str] | None) -> tuple[Parameters, Client]:
         parameters = self._form(body)
-        return parameters, self.client_authentication.authenticate(parameters, _headers(http_headers))
+        return parameters, self.client_authentication.authenticate(parameters, request_headers(http_headers))
 
     def _form(self, body: Body) -> Parameters:
         """RFC 6749 3.2: nothing repeated. Raises InvalidRequest."""
@@ -356,6 +356,6 @@ def _store_errors() -> Iterator[None]:
         raise TemporarilyUnavailable(hint=str(error)) from error
 
 
-def _headers(http_headers: Mapping[str, str] | None) -> Mapping[str, str]:
+def request_headers(http_headers: Mapping[str, str] | None) -> Mapping[str, str]:
     """Some hosts pass an empty header where there is none."""
     return any_case({name: value for name, value in (http_headers or {}).items() if value})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from oic.oic.provider import RegistrationEndpoint
 from pyop.exceptions import InvalidAuthenticationRequest
@@ -31,14 +31,12 @@ from .adopted.provider import AdoptedProvider, in_place_of, started
 from .adopted.settings import adopted_settings
 from .app import App, create_app
 from .authorization import add_query
-from .client_notices import ClientNotices
 from .errors import ConfigurationError
 from .request_log import logger
 from .routes import CORE_ENDPOINTS
 from .satosa_configuration import is_on, read_section, warn_of
 from .satosa_databases import bring_databases, without_databases
 from .satosa_requests import ask
-from .scopes import split_scope
 from .store import StoreError
 
 _ALSO: Final = "oauth_authorization_server"
@@ -73,8 +71,6 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
         self._serving: _Serving | None = None
         self._starting = Lock()
         self._complete = False
-        self._refused = ClientNotices("authorization_refused")
-        self._not_granted = ClientNotices("scope_not_granted")
         log_by_host()
         super().__init__(auth_req_callback_func, internal_attributes, conf and without_databases(conf), base_url, name)
         self.config = conf
@@ -145,22 +141,7 @@ class OpenIDConnectFrontend(openid_connect.OpenIDConnectFrontend):
     def _handle_authn_request(self, context: Context) -> InternalData | Response:
         if not isinstance(context.request, Mapping):
             context.request = {}
-        answer = super()._handle_authn_request(context)
-        self._note(str(context.request.get("client_id", "")), context.request, answer)
-        return answer
-
-    def _note(self, client_id: str, request: Mapping[str, Any], answer: InternalData | Response) -> None:
-        """Which clients meet with checks that the plain frontend does not have."""
-        client = self._serve().provider.clients.find(client_id)
-        if client is None:
-            return
-        if isinstance(answer, SeeOther):
-            location = urlsplit(answer.message)
-            told = parse_qs(location.fragment or location.query)
-            members = {name: told[name][0] for name in ("error", "error_description") if name in told}
-            self._refused.about(client_id, **members)
-        elif more := set(split_scope(str(request.get("scope", "")))).difference(client.scope):
-            self._not_granted.about(client_id, scope=" ".join(sorted(more))[:200])
+        return super()._handle_authn_request(context)
 
     # What clients call by themselves: our own endpoints answer.
 

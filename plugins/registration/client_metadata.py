@@ -14,6 +14,7 @@ from creance.provider import ClientSettings, InvalidClientMetadata, InvalidRedir
 from creance.provider.response_types import grant_types_for, in_order
 from pydantic import ValidationError
 
+from .client_keys import check_key_set
 from .field_types import KEPT, KINDS, check_kind, is_tagged_text
 from .redirect_uris import check_redirect_uris
 
@@ -157,16 +158,12 @@ def _check_algorithm(settings: Mapping[str, Any], offer: Offer) -> None:
 
 
 def _check_keys(kept: Mapping[str, Any]) -> None:
-    """RFC 7591 2: by value or by reference, and public ones (RFC 7517 9.2)."""
+    """RFC 7591 2: by value or by reference, and public ones (RFC 7517 9.2). What is at a URI is looked at later."""
     if "jwks" not in kept:
         return
     if "jwks_uri" in kept:
         raise InvalidClientMetadata("jwks: not together with jwks_uri (RFC 7591 2)")
-    keys = kept["jwks"].get("keys")
-    if not isinstance(keys, list) or not all(isinstance(key, dict) and isinstance(key.get("kty"), str) for key in keys):
-        raise InvalidClientMetadata("jwks: must be a JWK Set (RFC 7517 5)")
-    if any({"d", "p", "q", "dp", "dq", "qi", "oth", "k"}.intersection(key) for key in keys):
-        raise InvalidClientMetadata("jwks: has a key that is not public; it is known to others now, so replace it")
+    check_key_set("jwks", kept["jwks"])
 
 
 def _refusal(error: ValidationError) -> InvalidClientMetadata | InvalidRedirectURI:

@@ -100,7 +100,7 @@ KEPT: Final[Mapping[str, Callable[[Any], None]]] = {
     "software_id": _text,
     "software_version": _text,
 }
-"""Fields that are told when they are asked for, and that nothing here acts upon. `jwks_uri` is never fetched."""
+"""Fields that are told when they are asked for, and that nothing here acts upon."""
 KINDS: Final[Mapping[str, Callable[[Any], None]]] = {**_USED, **KEPT}
 
 

@@ -17,6 +17,7 @@ from creance.provider.client_secrets import client_secret_matches, hash_client_s
 from creance.provider.rate_limits import RateLimit
 from creance.provider.store import FOREVER, Conflict, Document
 
+from .client_keys import prove_key_set
 from .client_metadata import ClientMetadata, Offer, read_client_metadata
 from .safe_fetching import SafeFetcher
 from .sector_identifier import prove_sector
@@ -70,7 +71,7 @@ class Registrations:
         client_id, token = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
         secret = self._secret(metadata)
         client_settings = metadata.client_settings(client_id, secret.kept, secret.expires_at)
-        self._prove_sector(metadata)
+        self._prove_documents(metadata)
         unused = self._settings.unused_lifetime
         client = self._clients.add(
             client_settings, _registration(metadata, token), time.time() + unused if unused else FOREVER
@@ -92,7 +93,7 @@ class Registrations:
         _refuse_ours(sent, client_id, self._authenticate(client_id, token))
         metadata = self._read(sent)
         metadata.client_settings(client_id, _SOME_HASH if _needs_secret(metadata) else None, 0)
-        self._prove_sector(metadata)
+        self._prove_documents(metadata)
         new_token = secrets.token_urlsafe(32)
         while True:
             document = self._authenticate(client_id, token)
@@ -130,10 +131,12 @@ class Registrations:
         self._provider.plugins.hook.check_registration(metadata={**metadata.settings, **metadata.kept})
         return metadata
 
-    def _prove_sector(self, metadata: ClientMetadata) -> None:
-        uri = metadata.settings.get("sector_identifier_uri")
-        if uri is not None:
+    def _prove_documents(self, metadata: ClientMetadata) -> None:
+        """What the client names by URI. Raises InvalidClientMetadata, TemporarilyUnavailable."""
+        if (uri := metadata.settings.get("sector_identifier_uri")) is not None:
             prove_sector(uri, metadata.settings.get("redirect_uris", ()), self._fetcher)
+        if (uri := metadata.kept.get("jwks_uri")) is not None:
+            prove_key_set(uri, self._fetcher)
 
     def _secret(self, metadata: ClientMetadata, document: Document | None = None) -> Secret:
         """None for a public client. One that never expires stays; any other is replaced (RFC 7592 2.2)."""

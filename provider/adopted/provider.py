@@ -5,30 +5,38 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from oic.oic.message import AuthorizationResponse
+from oic.oic.message import AccessTokenResponse, AuthorizationResponse
 from pydantic import SecretStr
 from pyop import request_validator
+from pyop.exceptions import OAuthError as PyopError
 from pyop.message import AuthorizationRequest as RequestMessage
 from pyop.provider import Provider
 from pyop.storage import MongoWrapper, StatelessWrapper
 
+from ..claims_request import read_claims_request
+from ..client_authentication import claimed_client_id
 from ..clients import Client, ClientRegistry
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, OAuthError
 from ..given_keys import GivenKeys
 from ..grants import Grant
 from ..hooks import HostClaims, TokenResponse
 from ..openid_provider import CORE_COLLECTIONS, OpenIDProvider
 from ..parameters import Parameters
+from ..pyop_exceptions import RefusedRequest
+from ..pyop_interface import Body, request_headers
+from ..pyop_messages import texts
 from ..request_log import logger
 from ..response_types import grant_types_for, in_order
+from ..scopes import split_scope
 from ..settings import Settings
 from ..signers import LocalSigner, local_signer
 from ..signing_key_files import read_signing_keys
-from ..store import Collection
+from ..store import Collection, StoreUnavailable
 from ..tokens import written
 from ..users import User
 from .clients import AdoptedClients
@@ -37,6 +45,8 @@ from .issued import ENDED, TAKEN_OVER, Issued
 from .mapping import Origin
 from .settings import Plugins, adopted_settings
 from .state import AdoptedState
+from .stricter_checks import StricterChecks
+from .subjects import AdoptedSubjects
 from .users import SUBJECTS, AdoptedUsers
 
 _DATABASES = ("authorization_codes", "access_tokens", "refresh_tokens", "subject_identifiers")
@@ -102,6 +112,7 @@ class AdoptedProvider(OpenIDProvider):
         """The pyop provider that was taken over."""
         self._signer = signer
         self._folder = folder
+        self._stricter_checks = StricterChecks()
         super().__init__(settings)
         if "secret_file" not in settings.keys.model_fields_set:
             self.secrets = [_secret_from(signer)]
@@ -122,6 +133,10 @@ class AdoptedProvider(OpenIDProvider):
             },
             every_scope=" ".join(self.origin.configuration_information["scopes_supported"]),
         )
+
+    def make_subjects(self) -> AdoptedSubjects:
+        """Ours, but for people whose `sub` their host says."""
+        return AdoptedSubjects(self.settings.subjects, self.users.salt, self.users)
 
     def make_metadata(self) -> dict[str, Any]:
         """Ours, at the URLs that clients know; and what else the pyop provider says of itself."""
@@ -173,6 +188,51 @@ class AdoptedProvider(OpenIDProvider):
         self.authentication_request_validators += [
             validate for validate in self.origin.authentication_request_validators if not _is_pyops_own(validate)
         ]
+
+    def parse_authentication_request(
+        self, request_body: Body, http_headers: Mapping[str, str] | None = None
+    ) -> RequestMessage:
+        """As `PyopInterface.parse_authentication_request`. The log names clients that ask for what pyop gave them."""
+        try:
+            request = super().parse_authentication_request(request_body, http_headers)
+        except RefusedRequest as refused:
+            self._stricter_checks.refused_authorization(refused)
+            raise
+        with suppress(StoreUnavailable):
+            self._note_what_is_not_granted(texts(request))
+        return request
+
+    def _note_what_is_not_granted(self, parameters: Mapping[str, str]) -> None:
+        client = self.clients.find(parameters["client_id"])
+        if client is None:  # removed at this moment
+            return
+        scope, asked = split_scope(parameters.get("scope", "")), read_claims_request(parameters.get("claims"))
+        allowed = self.authorization.allowed_claims(asked, client, scope)
+        left = set(scope).difference(client.scope)
+        self._stricter_checks.not_granted(client.client_id, left, asked.names - allowed.names)
+
+    def handle_token_request(
+        self,
+        request_body: Body,
+        http_headers: Mapping[str, str] | None = None,
+        extra_id_token_claims: HostClaims = None,
+    ) -> AccessTokenResponse:
+        """As `PyopInterface.handle_token_request`. The log names clients that are refused: a host of pyop may have no
+        log of its requests.
+        """
+        try:
+            return super().handle_token_request(request_body, http_headers, extra_id_token_claims)
+        except PyopError as refused:
+            with suppress(StoreUnavailable):
+                if (client_id := self._named_by(request_body, http_headers)) in self.clients:
+                    self._stricter_checks.refused_token_request(client_id, refused)
+            raise
+
+    def _named_by(self, request_body: Body, http_headers: Mapping[str, str] | None) -> str:
+        """The client that a token request says it is from."""
+        with suppress(OAuthError):  # too large to be read
+            return claimed_client_id(self._parse(request_body), request_headers(http_headers)) or ""
+        return ""
 
     def authorize(
         self, authentication_request: RequestMessage, user_id: str, extra_id_token_claims: HostClaims = None

@@ -9,6 +9,7 @@ from ..protocol_claims import PROTOCOL_CLAIMS
 from ..store import FOREVER, BadDocument, Collection, Operation, Store, bearer_key, encode, ensure
 from ..users import User
 from .mapping import Origin
+from .subjects import UserOfOneSub
 
 SUBJECTS = Collection("adopted_subjects", indexes=("username",), group="users")
 """The users by `sub`, public and pairwise: pyop looks through all of them for that."""
@@ -28,11 +29,15 @@ class AdoptedUsers:
         self._store = store
 
     def find(self, username: str) -> User | None:
-        """The user with their public subject identifier: the one that pyop keeps, or the one that it would make."""
+        """The user with their public subject identifier: the one that their claims say, as pyop has it, or that pyop
+        keeps, or would make.
+        """
         claims = self._claims.get(username)
         if not isinstance(claims, Mapping):
             return None
         own = {name: value for name, value in claims.items() if name not in PROTOCOL_CLAIMS}
+        if isinstance(chosen := claims.get("sub"), str) and chosen:
+            return UserOfOneSub(username, chosen, own)
         return User(username, self._public(username), own)
 
     def find_by_subject(self, subject: str) -> User | None:

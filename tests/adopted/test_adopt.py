@@ -30,6 +30,30 @@ def test_everybody_stays_who_they_are(plain: Provider, adopt: Adopt, client_id: 
     assert claims_of(of_pyop.exchange(of_pyop.authorize("bob")), plain)["sub"] == fresh
 
 
+@pytest.mark.parametrize("client_id", list(CLIENTS))
+def test_a_sub_that_the_host_has_chosen_stays(plain: Provider, adopt: Adopt, client_id: str) -> None:
+    """OpenID Connect Core 8: pyop gives a `sub` of a person's claims to each client, also to one with pairwise ones."""
+    plain.userinfo._db["alice"]["sub"], plain.userinfo._db["bob"]["sub"] = "alice-0815", "bob-4711"
+    before = Client(plain, client_id)
+    code, tokens = before.authorize(), before.log_in()
+    assert claims_of(tokens, plain)["sub"] == "alice-0815"
+    adopted = adopt(plain)
+    after = Client(adopted, client_id)
+    for told, provider, sub in (
+        (before.exchange(code, adopted), before, "alice-0815"),
+        (before.refresh(tokens["refresh_token"], adopted), before, "alice-0815"),
+        (after.log_in(), after, "alice-0815"),
+        (after.log_in("bob"), after, "bob-4711"),
+    ):
+        assert claims_of(told, adopted)["sub"] == sub
+        assert provider.userinfo(told["access_token"], adopted)["sub"] == sub
+    assert plain.authz_state.get_user_id_for_subject_identifier("bob-4711") == "bob"
+    assert after.authorize(id_token_hint=tokens["id_token"])
+    adopted.logout_user("bob-4711")
+    with pytest.raises(InvalidAccessToken):
+        after.userinfo(told["access_token"])
+
+
 def plain_again(plain: Provider) -> Provider:
     """A pyop provider of the same deployment that has seen nobody."""
     return plain_provider(plain.signing_key)

@@ -321,6 +321,9 @@ def test_a_query_is_read_or_refused(raw: bytes, decoded: bool) -> None:
 
 @examples(400)
 @given(path=st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=20) | ANY_TEXT)
+@example(path="/introspect")
+@example(path="//token")
+@example(path="token/")
 def test_only_the_paths_of_endpoints_lead_anywhere(app_and_paths: Any, path: str) -> None:
     """RFC 9110 15.5.5: what is not there is 404, in JSON, and nothing of it comes back."""
     app, paths = app_and_paths

@@ -47,7 +47,7 @@ def test_secrets_are_kept_as_hashes(make_provider: MakeProvider) -> None:
 def test_what_is_registered_is_read_after_a_restart(make_provider: MakeProvider) -> None:
     """RFC 7592 2.1: by another worker too."""
     _, registrations = provider_with(make_provider)
-    told = registrations.register({**MINIMAL, "jwks_uri": "https://client.example/jwks"}, "somebody")
+    told = registrations.register({**MINIMAL, "logo_uri": "https://client.example/logo"}, "somebody")
     _, others = provider_with(make_provider)
     read = others.read(told["client_id"], told["registration_access_token"])
     assert read == {name: value for name, value in told.items() if name != "client_secret"}

@@ -351,6 +351,23 @@ def test_pairwise_subjects_by_sector(registering: RunningProvider, sectors: HTTP
     assert register(registering, subject_type="pairwise").subject_type == "pairwise"
 
 
+def test_keys_by_reference_are_looked_at(registering: RunningProvider, sectors: HTTPSServer) -> None:
+    """RFC 7591 2, jwks_uri; RFC 7517 5, 9.2: fetched with all care, when it is registered and when it is changed."""
+    public = sectors.gives(json.dumps({"keys": [KEY]}).encode(), "/public.json")
+    client = Registered(registering, jwks_uri=public)
+    assert client.answer.jwks_uri == public
+    assert "/public.json" in sectors.asked
+    private = {"keys": [{**KEY, "d": "x"}]}
+    for content in (json.dumps(private), json.dumps([KEY]), json.dumps({"keys": ["x"]}), '"keys"', "<html>"):
+        url = sectors.gives(content.encode(), "/others.json")
+        for refused in (register(registering, jwks_uri=url), client.put(jwks_uri=url)):
+            assert (refused.status, refused.error) == (400, METADATA)
+            assert "jwks_uri" in refused.error_description
+    moved = sectors.gives(b"", "/moved.json", 302, Location=public)
+    for url in (moved, "https://10.0.0.1/jwks", "https://169.254.169.254/latest", "https://[fd00::1]/jwks"):
+        assert register(registering, jwks_uri=url).error == METADATA
+
+
 @pytest.mark.parametrize("uri", ["com.evil.app://client.example/callback", "com.evil.app://callback"])
 def test_nobody_gets_into_the_sector_of_a_host_by_a_scheme(registering: RunningProvider, uri: str) -> None:
     """OpenID Connect Core 8.1, RFC 8252 7.1: pyop's formula would take it for the sector of that host."""

@@ -27,7 +27,7 @@ from pyop.exceptions import (
 )
 from pyop.provider import Provider
 
-from ..pyop_provider import CALLBACK, ISSUER, SECRET, Client, basic, plain_provider
+from ..pyop_provider import CALLBACK, ISSUER, SECRET, Client, basic, claims_of, plain_provider
 from .forgeries import unsigned
 
 CAUGHT = (OAuthError, BearerTokenError, InvalidSubjectIdentifier)
@@ -120,6 +120,17 @@ def test_a_secret_is_understood_however_it_is_written(
     assert ours.handle_token_request(urlencode(after.code_form(after.authorize())), headers)["access_token"]
 
 
+def test_a_secret_is_form_encoded(plain: Provider, adopt: Callable[..., OpenIDProvider]) -> None:
+    """Exceptions, Basic header; RFC 6749 2.3.1: a `%41` that is not encoded stands for A with both, and no defect."""
+    plain.clients["app"]["client_secret"] = "100%41"
+    for provider in (plain, adopt(plain)):
+        app = Client(provider)
+        body = urlencode(app.code_form(app.authorize()))
+        with pytest.raises(InvalidClientAuthentication):
+            provider.handle_token_request(body, basic("app", "100%41"))
+        assert provider.handle_token_request(body, basic("app", "100%2541"))["access_token"]
+
+
 def test_a_bearer_scheme_is_read_as_one(plain: Provider, ours: OpenIDProvider) -> None:
     """Exceptions, userinfo; RFC 9110 11.1, RFC 6750 2: in any case, with its space, one token and no more."""
     rows = {
@@ -188,6 +199,22 @@ def test_a_logout_is_refused_in_order(plain: Provider, ours: OpenIDProvider) -> 
     with pytest.raises(KeyError):
         plain.do_post_logout_redirect(request)
     assert ours.do_post_logout_redirect(request) is None
+
+
+def test_a_logout_of_somebody_who_is_gone(plain: Provider, adopt: Callable[..., OpenIDProvider]) -> None:
+    """Exceptions, logout: of a genuine hint whose `sub` is nobody's any more, where pyop raises what is no OAuthError;
+    it stays so, since hosts catch it there (tests/adopted/test_same_refusals.py).
+    """
+    ours = adopt(plain)
+    tokens = Client(ours).log_in("bob")
+    subject = claims_of(tokens, ours)["sub"]
+    hint = EndSessionRequest(id_token_hint=tokens["id_token"])
+    plain.authz_state.subject_identifiers.clear()
+    del plain.userinfo._db["bob"]
+    ours.users.sources.forget("bob", subject)
+    for provider in (plain, ours):
+        with pytest.raises(InvalidSubjectIdentifier):
+            provider.logout_user(end_session_request=hint)
 
 
 def test_a_hint_for_a_client_that_is_gone_leads_nowhere(plain: Provider, adopt: Callable[..., OpenIDProvider]) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from creance.provider import ClientSettings, OpenIDProvider, client_secrets
+from creance.provider.client_secrets import hash_client_secret
 from pydantic import ValidationError
 from pyop.exceptions import (
     InvalidAuthorizationCode,
@@ -20,7 +21,7 @@ from pyop.exceptions import (
 )
 from pyop.provider import Provider
 
-from ..pyop_provider import CALLBACK, Client, basic
+from ..pyop_provider import CALLBACK, ISSUER, Client, basic
 
 Adopt = Callable[..., OpenIDProvider]
 GUESS = urlencode({"grant_type": "authorization_code", "code": "no such code", "redirect_uri": CALLBACK})
@@ -113,26 +114,47 @@ BAD_METADATA: list[dict[str, Any]] = [
     {"redirect_uris": ["*"]},
     {"redirect_uris": ["https://*.example.org/"]},
     {"redirect_uris": [CALLBACK], "sector_identifier_uri": "http://somebody.example.org/"},
+    {"redirect_uris": [CALLBACK], "sector_identifier_uri": "https://10.0.0.1/"},
     {"redirect_uris": [CALLBACK], "jwks_uri": "http://169.254.169.254/latest"},
+    {"redirect_uris": [CALLBACK], "jwks_uri": "https://169.254.169.254/latest"},
 ]
+OPEN = {"registration": {"unsafe_open_registration": True}}
 
 
 @pytest.mark.parametrize("metadata", BAD_METADATA, ids=str)
-def test_not_everything_can_be_registered(plain: Provider, ours: OpenIDProvider, metadata: dict[str, Any]) -> None:
-    """Security 15; RFC 7591 5, OpenID Connect Registration 2: nor by request, nor by the operator's mistake.
-
-    pyop keeps it, without an initial access token; the registration has no RFC 7592 to change it by.
-    """
+def test_not_everything_can_be_registered(plain: Provider, adopt: Adopt, metadata: dict[str, Any]) -> None:
+    """Security 15; RFC 7591 5, OpenID Connect Registration 2: also where everybody may register."""
     registered = plain.handle_client_registration_request(json.dumps(metadata))
     assert registered["client_id"] in plain.clients
-    assert "registration_access_token" not in registered
 
-    known = set(plain.clients)
+    known, ours = set(plain.clients), adopt(plain, plugins=OPEN)
     with pytest.raises(InvalidClientRegistrationRequest):
         ours.handle_client_registration_request(json.dumps(metadata))
     assert set(plain.clients) == known
-    with pytest.raises(ValidationError):
-        ClientSettings(client_id="new", token_endpoint_auth_method="none", **metadata)
+    right = ours.handle_client_registration_request(json.dumps({"redirect_uris": [CALLBACK]}))
+    assert right["registration_client_uri"].startswith(ISSUER)
+
+
+def test_an_operator_cannot_register_everything_by_mistake() -> None:
+    """Security 15; RFC 6749 3.1.2: the same in the configuration, which fetches nothing."""
+    for metadata in (row for row in BAD_METADATA if "https://10." not in str(row) and "https://169." not in str(row)):
+        with pytest.raises(ValidationError):
+            ClientSettings(client_id="new", token_endpoint_auth_method="none", **metadata)
+
+
+def test_not_everybody_registers(plain: Provider, ours: OpenIDProvider, adopt: Adopt) -> None:
+    """Security 15; RFC 7591 3, RFC 7592 2: pyop asks for no initial access token, and gives none to change it by."""
+    right, token = json.dumps({"redirect_uris": [CALLBACK]}), "a" * 40
+    registered = plain.handle_client_registration_request(right)
+    assert registered["client_id"] in plain.clients
+    assert "registration_access_token" not in registered
+
+    limited = adopt(plain, plugins={"registration": {"initial_access_token_hashes": [hash_client_secret(token)]}})
+    for provider, headers in ((ours, {}), (limited, {}), (limited, {"Authorization": f"Bearer {token}x"})):
+        with pytest.raises(InvalidClientRegistrationRequest):
+            provider.handle_client_registration_request(right, headers)
+    answer = limited.handle_client_registration_request(right, {"Authorization": f"Bearer {token}"})
+    assert answer["registration_access_token"]
 
 
 def test_a_redirect_uri_is_not_matched_by_its_parts(plain: Provider, adopt: Adopt) -> None:
