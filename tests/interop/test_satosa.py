@@ -107,6 +107,21 @@ def test_a_client_registers_itself(site: Site) -> None:
     assert redeem(site, app, *request_code(site, app)).userinfo["email"] == "alice@example.org"
 
 
+def test_a_client_reads_and_ends_its_registration(site: Site) -> None:
+    """RFC 7592 2.1, 2.3: at the URL that it was told; nobody does it with another token."""
+    session = site.open(requests.Session())
+    initial = {"Authorization": f"Bearer {INITIAL_ACCESS_TOKEN}"}
+    asked = {"redirect_uris": [CALLBACK], "client_name": "Short-lived"}
+    new = session.post(site.metadata()["registration_endpoint"], json=asked, headers=initial).json()
+    uri = new["registration_client_uri"]
+    own = {"Authorization": f"Bearer {new['registration_access_token']}"}
+    assert session.get(uri, headers=initial).status_code == 401
+    assert session.get(uri, headers=own).json()["client_name"] == "Short-lived"
+    assert session.delete(uri, headers=initial).status_code == 401
+    assert session.delete(uri, headers=own).status_code == 204
+    assert session.get(uri, headers=own).status_code == 401
+
+
 def test_pkce_is_asked_for_before_anybody_logs_in(site: Site) -> None:
     """RFC 7636 4.4.1, RFC 9700 2.1.1: the app learns at once; the operator sees which it is."""
     app = site.app(scope=SCOPE)
