@@ -118,6 +118,8 @@ def test_no_other_way_to_say_the_method(hostile: Any) -> None:
             "/register",
             "/metrics",
             "/{token}",
+            "//auth/login",
+            "///introspect",
             "*",
             "/%",
         ),
@@ -136,12 +138,12 @@ def test_there_is_nothing_at_any_other_path(hostile: Any, path: str) -> None:
     assert hostile.op.log_lines()[-1]["path"] == "unknown"
 
 
-@pytest.mark.parametrize("path", ["/auth%2Flogin", "/auth%2flogin", "/%61uth/login", "//auth/login"])
+@pytest.mark.parametrize("path", ["/auth%2Flogin", "/auth%2flogin", "/%61uth/login"])
 def test_another_spelling_of_a_path_is_at_most_the_same_page(hostile: Any, path: str) -> None:
     """RFC 3986 6.2.2: the server decodes before it looks; what is there is what is at the plain path."""
     said = hostile.raw(b"GET " + path.encode() + HEAD + b"\r\n")
     assert status(said) == 200
-    assert hostile.op.log_lines()[-1]["path"] in ("/auth/login", "//auth/login")
+    assert hostile.op.log_lines()[-1]["path"] == "/auth/login"
 
 
 @pytest.mark.parametrize(
