@@ -41,6 +41,7 @@ from ..tokens import written
 from ..users import User
 from .clients import AdoptedClients
 from .documents import PyopDocuments
+from .host_log import log_by_host
 from .issued import ENDED, TAKEN_OVER, Issued
 from .mapping import Origin
 from .settings import Plugins, adopted_settings
@@ -54,6 +55,7 @@ _DATABASES = ("authorization_codes", "access_tokens", "refresh_tokens", "subject
 
 def adopt(provider: Provider, plugins: Plugins, given: Mapping[str, Any] | None) -> AdoptedProvider:
     """`OpenIDProvider.adopt`."""
+    log_by_host()
     adopted = in_place_of(provider, plugins, given)
     if left := adopted.response_types_not_offered():
         logger.warning("response_types_not_offered", types=left)

@@ -55,8 +55,8 @@ def migrate() -> None:
 @click.option("--refresh-tokens", metavar="NAME", default="refresh_tokens", show_default=True)
 @click.option("--subject-identifiers", metavar="NAME", default="subject_identifiers", show_default=True)
 @click.option("--client-collection", metavar="NAME", default="clients", show_default=True)
-@click.option("--apply", "step", flag_value="apply", help="Move. Without it nothing at all is written.")
-@click.option("--finish", "step", flag_value="finish", help="The last step: after it there is no way back to pyop.")
+@click.option("--apply", "moves", is_flag=True, help="Move. Without it nothing at all is written.")
+@click.option("--finish", "finishes", is_flag=True, help="The last step: after it there is no way back to pyop.")
 @click.option("--yes", is_flag=True, help="With --finish: ask nothing.")
 def pyop(
     uri: str,
@@ -69,7 +69,8 @@ def pyop(
     refresh_tokens: str,
     subject_identifiers: str,
     client_collection: str,
-    step: str | None,
+    moves: bool,
+    finishes: bool,
     yes: bool,
 ) -> None:
     """Move at once what a pyop provider keeps in the MongoDB of URI: its codes, tokens and subject identifiers. Without
@@ -79,6 +80,8 @@ def pyop(
     command line is no place for a password. Workers of ours may serve meanwhile, those of the plain provider must have
     been stopped. A run that was interrupted goes on when it is asked for again. Clients are read where they are.
     """
+    if moves and finishes:
+        raise click.UsageError("--apply and --finish are two steps: look at what was moved before the last one")
     database = _database(uri, "URI")
     store = _store_at(to or database.uri, "--to" if to else "URI")
     sources = Sources(
@@ -91,13 +94,13 @@ def pyop(
     salt = None if salt_file is None else read_first_line(salt_file, "--salt-file")
     people = MigratedPeople(salt, mirrors_public=mirror_public)
     try:
-        with _opened(store, make=step == "apply") as opened:
+        with _opened(store, make=moves) as opened:
             click.echo(f"From MongoDB, {database.name}")
             click.echo(f"to {store.describe()}")
             migration = Migration(sources, opened, people)
-            if step == "apply":
+            if moves:
                 _apply(migration)
-            elif step == "finish":
+            elif finishes:
                 _finish(migration, database, asked=not yes)
             else:
                 _look(migration)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import pytest
 import structlog
 from creance.provider import OpenIDProvider
 from pyop.exceptions import OAuthError
@@ -88,3 +90,12 @@ def test_what_names_no_client_names_none(plain: Provider, adopt: Adopt) -> None:
         for headers in ({}, basic("nobody", "x"), {"Authorization": "Basic !"}):
             send = partial(ours.handle_token_request, body, headers)
             assert lines_of(send, "token_request_refused") == []
+
+
+def test_the_lines_are_in_the_host_s_own_log(plain: Provider, adopt: Adopt, caplog: pytest.LogCaptureFixture) -> None:
+    """docs/adopting.md: JSON, by the logger `creance` of `logging`."""
+    app = Client(adopt(plain))
+    with caplog.at_level(logging.INFO, "creance"):
+        app.log_in(scope="openid email admin")
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "creance"]
+    assert {"event": "scope_not_granted", "level": "warning", "client_id": "app", "scope": "admin"} in lines
