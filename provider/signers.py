@@ -21,6 +21,8 @@ _KINDS: tuple[tuple[type[Key], tuple[type, ...]], ...] = (
     (ECKey, (EllipticCurvePrivateKey, EllipticCurvePublicKey)),
 )
 MEMBERS = ("kty", "n", "e", "crv", "x", "y")
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+"""Of a JWK that nobody else may see (RFC 7518 6.2.2, 6.3.2, 6.4.1)."""
 """Of a JWK: what makes it a public key (RFC 7518 6.2.1, 6.3.1)."""
 SHORTEST_RSA = 2048
 """Bits (RFC 7518 3.3)."""

@@ -22,11 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
 from .errors import ConfigurationError
 from .secret_files import read_first_line
 from .settings import Settings
-from .signers import LocalSigner, PublicKey, is_kid, local_signer, read_public_key
+from .signers import PRIVATE_MEMBERS, LocalSigner, PublicKey, is_kid, local_signer, read_public_key
 
 _SETTING = "keys.signing_key_files"
 _PRIVATE = b"PRIVATE KEY-----"
-_MEMBERS_OF_A_PRIVATE_KEY = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 _LARGEST = 256 * 1024
 """Bytes of a file."""
 
@@ -115,7 +114,7 @@ def _jwk(jwk: dict[str, Any]) -> LocalSigner | PublicKey:
     if kid is not None and not is_kid(kid):
         raise ConfigurationError("has a kid that is no text, empty, or too long")
     key = {name: value for name, value in jwk.items() if name not in ("use", "key_ops", "alg", "kid")}
-    private = bool(_MEMBERS_OF_A_PRIVATE_KEY & key.keys())
+    private = bool(PRIVATE_MEMBERS & key.keys())
     if "key_ops" in jwk and not _is_for_signatures(jwk["key_ops"], private=private):
         raise ConfigurationError("has a key that is for something else than signatures (key_ops)")
     found = local_signer(key, kid=kid) if private else read_public_key(key, kid=kid)

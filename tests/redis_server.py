@@ -8,21 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from creance.provider.testing.running import free_port
 
-from .paused_process import paused
+from .own_server import OwnServer
 from .polling import eventually
 
 REDIS = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin")
 NONE = "no Redis (on Debian: apt-get install redis-server; and the Python package redis)"
 
 
-class RedisServer:
+class RedisServer(OwnServer):
     """A server of its own. What is in it stays while it is stopped."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +33,6 @@ class RedisServer:
             _none()
         self._folder = folder
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
         self.uri = f"redis://127.0.0.1:{self._port}/0"
         self.connection: Any = redis.Redis.from_url(self.uri, decode_responses=True)
         """For what a test has to see or change in it."""
@@ -44,30 +42,18 @@ class RedisServer:
         options = {"bind": "127.0.0.1", "port": self._port, "dir": self._folder, "save": "", "appendonly": "yes"}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([str(REDIS), *words], stdin=subprocess.DEVNULL, stdout=log)
+            self.process = subprocess.Popen([str(REDIS), *words], stdin=subprocess.DEVNULL, stdout=log)
         eventually(self._answers, seconds=30)
 
     def _answers(self) -> bool:
         import redis
 
-        assert self._process is not None
-        assert self._process.poll() is None, f"redis-server has ended: {(self._folder / 'log').read_text('utf-8')}"
+        assert self.process is not None
+        assert self.process.poll() is None, f"redis-server has ended: {(self._folder / 'log').read_text('utf-8')}"
         try:
             return bool(self.connection.ping())
         except redis.RedisError:
             return False
-
-    def stop(self) -> None:
-        """Stop it, if it runs; what is in it is written first."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
-            self._process = None
-
-    def paused(self) -> AbstractContextManager[None]:
-        """Within, it takes connections and answers nothing."""
-        assert self._process is not None
-        return paused(self._process)
 
     def close(self) -> None:
         """Stop it for good."""

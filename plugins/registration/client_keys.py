@@ -5,14 +5,12 @@ Nothing here uses them. They are looked at all the same: a plugin that does need
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from creance.provider import InvalidClientMetadata
+from creance.provider.signers import PRIVATE_MEMBERS
 
-from .safe_fetching import FetchFailed, SafeFetcher
-
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-"""RFC 7518 6."""
+from .safe_fetching import SafeFetcher
 
 
 def check_key_set(name: str, value: Any) -> None:
@@ -20,14 +18,10 @@ def check_key_set(name: str, value: Any) -> None:
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) and isinstance(key.get("kty"), str) for key in keys):
         raise InvalidClientMetadata(f"{name}: must be a JWK Set (RFC 7517 5)")
-    if any(_PRIVATE.intersection(key) for key in keys):
+    if any(PRIVATE_MEMBERS.intersection(key) for key in keys):
         raise InvalidClientMetadata(f"{name}: has a key that is not public; it is known to others now, so replace it")
 
 
 def prove_key_set(uri: str, fetcher: SafeFetcher) -> None:
     """The document at the URI is a set of public keys. Raises InvalidClientMetadata, TemporarilyUnavailable."""
-    try:
-        fetched = fetcher.json(uri)
-    except FetchFailed as error:
-        raise InvalidClientMetadata("jwks_uri cannot be fetched", hint=f"jwks_uri: {error}") from error
-    check_key_set("jwks_uri", fetched)
+    check_key_set("jwks_uri", fetcher.field("jwks_uri", uri))

@@ -18,10 +18,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from creance.provider import TemporarilyUnavailable
+from creance.provider import InvalidClientMetadata, TemporarilyUnavailable
+from creance.provider.asking_others import waiting
 from creance.provider.networks import Address, read_address
-from creance.provider.store import time_not_counted
-from creance.provider.store.baton import baton
 from creance.provider.strict_json import parse_json
 
 SECONDS: Final = 5.0
@@ -53,7 +52,7 @@ class SafeFetcher:
         """What an https URL answers. Raises FetchFailed, and TemporarilyUnavailable where others are fetching."""
         _take(self._places)
         try:
-            with baton.laid_down(), time_not_counted():
+            with waiting():
                 body = self._fetch(url)
         finally:
             self._places.release()
@@ -61,6 +60,15 @@ class SafeFetcher:
             return parse_json(body)
         except ValueError as error:
             raise FetchFailed(f"the answer is {error}") from None
+
+    def field(self, name: str, uri: str) -> Any:
+        """What the URI answers that a client registers in a field. Raises InvalidClientMetadata,
+        TemporarilyUnavailable.
+        """
+        try:
+            return self.json(uri)
+        except FetchFailed as error:
+            raise InvalidClientMetadata(f"{name} cannot be fetched", hint=f"{name}: {error}") from error
 
     def _fetch(self, url: str) -> bytes:
         parts = urlsplit(url)

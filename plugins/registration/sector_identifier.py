@@ -8,16 +8,14 @@ from collections.abc import Iterable
 
 from creance.provider import InvalidClientMetadata
 
-from .safe_fetching import FetchFailed, SafeFetcher
+from .safe_fetching import SafeFetcher
 
 
 def prove_sector(uri: str, redirect_uris: Iterable[str], fetcher: SafeFetcher) -> None:
-    """The document at the URI lists all redirect URIs of the client. Raises InvalidClientMetadata."""
-    try:
-        listed = fetcher.json(uri)
-    except FetchFailed as error:
-        hint = f"sector_identifier_uri: {error}"
-        raise InvalidClientMetadata("sector_identifier_uri cannot be fetched", hint=hint) from error
+    """The document at the URI lists all redirect URIs of the client. Raises InvalidClientMetadata,
+    TemporarilyUnavailable.
+    """
+    listed = fetcher.field("sector_identifier_uri", uri)
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise InvalidClientMetadata("sector_identifier_uri does not give a JSON array of URIs")
     if not set(redirect_uris) <= set(listed):

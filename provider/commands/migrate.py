@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from ..adopted.documents import PyopDatabase, PyopDocuments
 from ..adopted.finishing import count_plain_secrets, hash_secrets, remove_tokens
 from ..adopted.issued import Reason
 from ..adopted.migrated_people import MigratedPeople
-from ..adopted.migration import COLLECTIONS, KINDS, Migration, Sources
+from ..adopted.migration import COLLECTIONS, KINDS, Migration, Page, Sources
 from ..adopted.tally import Moved, Outcome, Tally, left_in_place, tally_of
 from ..errors import ConfigurationError
 from ..secret_files import read_first_line
@@ -190,12 +190,7 @@ def _look(migration: Migration) -> None:
 
 
 def _apply(migration: Migration) -> None:
-    tallies = {}
-    with progress(_SUBJECTS, migration.sources.subject_identifiers.count()) as done:
-        tallies[_SUBJECTS] = migration.subjects(done, move=True)
-    for kind in KINDS:
-        with progress(_NAMES[kind], migration.sources.tokens(kind).count()) as done:
-            tallies[_NAMES[kind]] = tally_of(migration.move(kind), done)
+    tallies = _go_through(migration, migration.move, move=True)
     _print(tallies, Moved.NOW)
     _say_what_is_missing(migration, tallies)
     click.echo("pyop's own documents are as they were: one can go back to it until --finish.")
@@ -228,12 +223,17 @@ def _finish(migration: Migration, database: PyopDatabase, *, asked: bool) -> Non
 
 
 def _survey(migration: Migration) -> dict[str, Tally]:
+    return _go_through(migration, migration.look, move=False)
+
+
+def _go_through(migration: Migration, pages: Callable[[str], Iterator[Page]], *, move: bool) -> dict[str, Tally]:
+    """`pages`: what deals with the tokens of a kind. Subject identifiers come first: tokens need them."""
     tallies = {}
     with progress(_SUBJECTS, migration.sources.subject_identifiers.count()) as done:
-        tallies[_SUBJECTS] = migration.subjects(done, move=False)
+        tallies[_SUBJECTS] = migration.subjects(done, move=move)
     for kind in KINDS:
         with progress(_NAMES[kind], migration.sources.tokens(kind).count()) as done:
-            tallies[_NAMES[kind]] = tally_of(migration.look(kind), done)
+            tallies[_NAMES[kind]] = tally_of(pages(kind), done)
     return tallies
 
 

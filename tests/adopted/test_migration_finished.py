@@ -80,6 +80,16 @@ def test_it_is_refused_while_something_waits(deployment: Deployment) -> None:
     assert app.refresh(later["refresh_token"], deployment.adopted())
 
 
+def test_moving_and_finishing_are_two_steps(deployment: Deployment) -> None:
+    """Issue 7: a last step that the operator confirms, when they have seen what was moved."""
+    deployment.app().log_in()
+    before = deployment.everything()
+    result = deployment.run("--apply", "--finish", "--yes")
+    assert result.exit_code == 2
+    assert "--apply and --finish are two steps" in result.stderr
+    assert deployment.everything() == before
+
+
 @pytest.mark.parametrize("typed", ["", "yes\n", "satosa\n"])
 def test_the_operator_says_which_database(deployment: Deployment, typed: str, mongodb_database: str) -> None:
     """Issue 7: a last step that the operator confirms; anything but the name changes nothing."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from ldap3 import Connection, Server
 from ldap3.utils.dn import escape_rdn
 from ldap3.utils.hashed import hashed
 
-from ..paused_process import paused
+from ..own_server import OwnServer
 
 SLAPD = shutil.which("slapd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/lib/openldap")
 NONE = "no slapd (on Debian: apt-get install slapd)"
@@ -46,7 +46,7 @@ access to * by * none
 """
 
 
-class LDAPServer:
+class LDAPServer(OwnServer):
     """A server of its own, on a port of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -58,32 +58,19 @@ class LDAPServer:
         configuration = configuration.replace("READER_PASSWORD", READER_PASSWORD).replace("READER", READER)
         self._configuration = folder / "slapd.conf"
         self._configuration.write_text(configuration)
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [str(SLAPD), "-f", str(self._configuration), "-h", self.url, "-d", "0"]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         end = time.monotonic() + 30
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self._port)) == 0:
                     return
-            assert self._process.poll() is None, "slapd has ended"
+            assert self.process.poll() is None, "slapd has ended"
             assert time.monotonic() < end
             time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Stop it; what is in it stays."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
-            self._process = None
-
-    def paused(self) -> AbstractContextManager[None]:
-        """Within, it takes connections and answers nothing."""
-        assert self._process is not None
-        return paused(self._process)
 
     def fill(self) -> None:
         """The base, and the place of the people."""

@@ -72,13 +72,6 @@ def by_default(run_provider: RunProvider) -> RunningProvider:
     return run_provider(extra=PLUGIN + client("old", ["code", "id_token", "code id_token"]))
 
 
-@pytest.fixture(scope="module")
-def alice(op: RunningProvider) -> Browser:
-    browser = op.browser()
-    op.client("app").authorize(user="alice", browser=browser)
-    return browser
-
-
 @pytest.fixture
 def old(op: RunningProvider, alice: Browser) -> RelyingParty:
     """An app that is registered for all of them, used by alice."""

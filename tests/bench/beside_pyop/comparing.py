@@ -13,9 +13,9 @@ from ..turns import Turns
 from ..world import World
 from .findings import Findings
 from .host_server import HostServer
+from .kinds import ADOPTED, CREANCE, PLAIN
 from .plain_provider import people_and_apps
 from .rows import ROWS
-from .serving import ADOPTED, CREANCE, PLAIN
 
 _MANY = 10_000
 """People at whom plain pyop, which looks through all of them at each request, gets a tenth of the requests."""

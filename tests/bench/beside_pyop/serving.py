@@ -19,9 +19,8 @@ from creance.provider.serving import CANNOT_START, Server, obey_the_parent
 from creance.provider.settings import Settings
 
 from .falcon_host import falcon_host, logged_in
+from .kinds import ADOPTED, CREANCE, PLAIN
 from .plain_provider import plain_provider
-
-PLAIN, CREANCE, ADOPTED = "plain pyop", "Creance", "adopted"
 
 Build = Callable[[Settings, int], WSGI]
 
