@@ -10,7 +10,6 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -34,30 +33,11 @@ from creance.provider.registration import ClientSettings
 from creance.provider.settings import HTTPSettings
 from creance.provider.store.sqlite_file import path_of
 from creance.provider.testing.running import demo_configuration
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-Test = Callable[..., None]
-
-
-def examples(count: int) -> Callable[[Test], Test]:
-    """So many examples, always the same ones."""
-    return settings(
-        max_examples=count,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-
-
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
+from ..strange_values import ANY_TEXT, JSON, examples
 
 # ----- The configuration ---------------------------------------------------------------------------------------------
 
