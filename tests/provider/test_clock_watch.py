@@ -43,20 +43,23 @@ def test_housekeeping_says_so_in_the_log(
 ) -> None:
     """Issue 4, faults: a line that names the cause."""
     monkeypatch.setattr(housekeeping, "INTERVAL", 0.001)
-    looked = threading.Semaphore(0)
+    looked, go_on = threading.Semaphore(0), threading.Semaphore(0)
 
     class Store:
         def claim(self, *_: Any) -> bool:
             looked.release()
+            assert go_on.acquire(timeout=30)
             return False
 
     configure_logging(LogSettings(format="json"))
     keeping = Housekeeping(Store())  # type: ignore[arg-type]
     keeping.start()
-    assert looked.acquire(timeout=10)
+    assert looked.acquire(timeout=30)
     clock.advance(seconds)
-    for _ in range(3):
-        assert looked.acquire(timeout=10)
+    for _ in range(3):  # each begins after the clock was set, and only the first may say so
+        go_on.release()
+        assert looked.acquire(timeout=30)
+    go_on.release()
     keeping.stop()
     (line,) = map(json.loads, capfd.readouterr().out.splitlines())
     assert (line["event"], line["seconds"], line["hint"], line["level"]) == ("clock_set", seconds, hint, "warning")
