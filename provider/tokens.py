@@ -219,20 +219,20 @@ class Tokens:
         while True:
             live, complete = self._live(_COLLECTIONS, subject, limit)
             grant_ids = [grant.grant_id for grant in live if grant.client_id == client_id]
-            if grant_ids:
-                self._end("grant_id", *grant_ids[:_GRANTS_AT_ONCE])
-            elif complete:
+            for start in range(0, len(grant_ids), _GRANTS_AT_ONCE):
+                self._end("grant_id", *grant_ids[start : start + _GRANTS_AT_ONCE])
+            if not grant_ids and complete:
                 return
-            else:
+            if not grant_ids:
                 limit *= 4  # what other clients have fills the first ones
 
     def revoke_access_token(self, value: str) -> None:
         """End one access token."""
         self._store.write([delete(ACCESS_TOKENS, bearer_key(value))])
 
-    def end_session(self, session_id: str) -> None:
-        """End what a session gave; what has offline_access stays (OpenID Connect Core 11)."""
-        self._end("session_id", session_id)
+    def end_session(self, *session_ids: str) -> None:
+        """End what a session gave, or several did; what has offline_access stays (OpenID Connect Core 11)."""
+        self._end("session_id", *session_ids)
 
     def end_subject(self, subject: str) -> None:
         """End all that was given for a person, or for a client that acts for itself."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from . import Settings
 
 _BY_PASSWORD = ("pwd",)
+_AT_ONCE = 100
+"""Sessions that are ended together, where all of a person's are."""
 
 
 class Logins:
@@ -155,10 +157,13 @@ class Logins:
         sessions.
         """
         ended: set[str] = set()
-        while more := {sid for sid in self._sids_of(username) if sid != but} - ended:
-            for sid in more:
-                self.end(sid)
-            ended |= more
+        while more := list(self._sids_of(username) - ended - {but}):
+            for start in range(0, len(more), _AT_ONCE):
+                together = more[start : start + _AT_ONCE]
+                self._end(*together)
+                for _ in together:
+                    self._provider.happened(Event("logout", username=username))
+            ended.update(more)
         return len(ended)
 
     def renew(self, browser: Browser) -> None:
@@ -211,13 +216,13 @@ class Logins:
         logger.warning("remembered_token_reused", username=login.username, sid=login.sid)
         self._provider.happened(Event("remembered_token_reused", username=login.username))
 
-    def _end(self, sid: str) -> None:
+    def _end(self, *sids: str) -> None:
         """Tokens first: should the store fail in between, the session is still there to be ended again. And once more:
         as long as it was there, an app could get others. What is remembered goes before the session that it can begin.
         """
-        self._provider.tokens.end_session(sid)
-        self._provider.store.write([self.remembered.ending(sid), self.sessions.ending(sid)])
-        self._provider.tokens.end_session(sid)
+        self._provider.tokens.end_session(*sids)
+        self._provider.store.write([each.ending(sid) for each in (self.remembered, self.sessions) for sid in sids])
+        self._provider.tokens.end_session(*sids)
 
 
 def _last_seen(session: BrowserSession) -> float:

@@ -235,6 +235,9 @@ def delete_where(collection: Collection, field: str, value: str) -> DeleteWhere:
     A write of several of these is all or nothing, as any: a backend without transactions must be able to repeat it,
     and thus removes what names the others (spent codes and refresh tokens) last. It looks again until nothing is left:
     what others insert meanwhile, before they find that what they spend is gone, must go too.
+
+    Those in a row that differ in the value only may be removed together: then the first answers for all of them, and
+    the others 0.
     """
     return DeleteWhere(collection, field, value)
 

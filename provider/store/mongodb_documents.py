@@ -74,11 +74,11 @@ class Documents:
     def id_of(self, key: str) -> str:
         return f"{self.collection.name}/{key}"
 
-    def where(self, field: str, value: str) -> Row:
-        """Asks for those with this value. Raises ValueError for a field that was not declared."""
+    def where(self, field: str, *values: str) -> Row:
+        """Asks for those with one of these values. Raises ValueError for a field that was not declared."""
         if field not in self.collection.indexes:
             raise ValueError(f"{self.collection.name} declares no index on {field!r}")
-        return {f"fields.{field}": self.id_of(value)}
+        return {f"fields.{field}": {"$in": [self.id_of(value) for value in values if is_text(value)]}}
 
     def row(self, key: str, value: Mapping[str, Any], valid_until: float, keep_until: float) -> Row:
         """A whole document, with a version that no other has; what is valid is kept. Raises BadDocument."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from creance.plugins.sessions.logins import Logins
+from creance.provider import Browser
 from creance.provider.store import (
     AlreadyRedeemed,
     Collection,
@@ -25,7 +27,7 @@ from creance.provider.store import (
 from creance.provider.store.mongodb import MongoDBStore
 from pymongo import monitoring
 
-from ...conftest import App
+from ...conftest import App, MakeProvider
 
 CODES = Collection("codes", indexes=("grant_id",))
 TOKENS = Collection("tokens", indexes=("grant_id",))
@@ -95,7 +97,38 @@ def test_a_request_makes_no_more_round_trips_than_designed(app: App) -> None:
     assert introspection == ["find"]
     assert refresh == ["find", "insert", "findAndModify"]
     assert client_credentials == ["insert"]
-    assert revocation == ["find", "update", "delete", "delete", "delete", "find"]
+    assert revocation == ["find", *ENDS]
+
+
+ENDS = ["update", "delete", "delete", "delete", "find"]
+"""What ends everything of a hundred grants, or of a hundred sessions, as of one."""
+
+
+def test_all_that_an_app_has_ends_together(app: App) -> None:
+    """revoke_client: as many round trips for thirty grants as for one."""
+    subject = ""
+    for _ in range(30):
+        token = app.provider.tokens.read_access_token(app.log_in()["access_token"])
+        assert token is not None
+        subject = token.grant.subject
+    with commands() as sent:
+        app.provider.tokens.revoke_client(subject, "app")
+    look = ["find"] * 3
+    assert sent == [*look, *ENDS, *look]
+
+
+def test_all_sessions_of_a_person_end_together(make_provider: MakeProvider, mongodb_uri: str) -> None:
+    """end_all: as many round trips for fifty sessions as for one."""
+    sessions = make_provider(store={"uri": mongodb_uri}, plugins={"sessions": {}}).browser_sessions
+    assert isinstance(sessions, Logins)
+    alice = sessions._provider.users.find("alice")
+    assert alice is not None
+    for _ in range(50):
+        assert sessions.log_in(alice, None, Browser({}, "203.0.113.7"), is_still_right=lambda: True)
+    with commands() as sent:
+        assert sessions.end_all("alice") == 50
+    look = ["find"] * 2
+    assert sent == [*look, *ENDS, "update", "delete", "delete", "find", *ENDS, *look]
 
 
 @pytest.fixture
@@ -123,6 +156,14 @@ WRITES: dict[str, tuple[Callable[[Store], list[Operation]], list[str]]] = {
     ),
     "delete": (lambda store: [delete(CODES, "code")], ["findAndModify"]),
     "delete by a field": (lambda store: [delete_where(CODES, "grant_id", "g")], ["delete"]),
+    "the end of a hundred grants": (
+        lambda store: [
+            delete_where(collection, "grant_id", grant_id)
+            for collection in (CODES, REFRESH_TOKENS, TOKENS)
+            for grant_id in ("g", *map(str, range(99)))
+        ],
+        ENDS,
+    ),
     "a new session in place of another": (
         lambda store: [insert(TOKENS, "k", GRANT), delete(CODES, "code")],
         ["insert", "findAndModify"],
