@@ -93,9 +93,11 @@ class Bodies:
     def _watch(self) -> None:
         while not limit_unread(self._port, self._settings.idle_timeout):
             time.sleep(_TICK / 10)  # the server will listen in a moment
+        time.sleep(_TICK)
+        limit_unread(self._port, self._settings.idle_timeout)  # on those too that came before it was said
         while True:
-            time.sleep(_TICK)
             self._give_up_overdue()
+            time.sleep(_TICK)
 
     def _give_up_overdue(self) -> None:
         """A client whose body does not end after twice its time either keeps its connection from being silent, as by

@@ -31,16 +31,16 @@ def allow_connections(count: int, other_files: int) -> int:
 
 
 def limit_unread(port: int, seconds: int) -> bool:
-    """Have the system end each connection of those that come to `port` whose other side takes nothing of what is sent
-    to it for so long (TCP_USER_TIMEOUT; RFC 9293 3.9.1.8). False where nobody listens there yet.
+    """Have the system end each connection to `port` whose other side takes nothing of what is sent to it for so long
+    (TCP_USER_TIMEOUT; RFC 9293 3.9.1.8): those that come, and those that are served. False where nobody listens there
+    yet. Who has come and waits to be accepted is missed: so say it again a moment later.
     """
-    if sys.platform != "linux":
-        return True
-    for listener in _sockets(port):
-        if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
-            return True
-    return False
+    listens = sys.platform != "linux"
+    for each in _sockets(port):
+        with suppress(OSError):  # it was just closed
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
+            listens |= bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    return listens
 
 
 def end_silent(port: int, peers: Mapping[str, float]) -> None:
