@@ -7,7 +7,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from threading import BoundedSemaphore
@@ -37,7 +37,8 @@ class Passwords:
         """`places`: hashed at the same time; `waiting`: how many may wait for one of them."""
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
         self._size = places
-        self._places = BoundedSemaphore(places + waiting)
+        self._room = BoundedSemaphore(places + waiting)
+        self._places = BoundedSemaphore(places)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -57,31 +58,23 @@ class Passwords:
     def verify(self, password: str, kept: str | None) -> bool:
         """Whether the password is right. Where there is no hash it takes the same time, and is not.
 
-        Raises TemporarilyUnavailable when all places are taken, also those to wait in.
+        Raises TemporarilyUnavailable when all places are taken, also those to wait in. Who has a place is served,
+        however long the thread takes to begin.
         """
         if len(password) > LONGEST_PASSWORD:
             return False
-        with self._place(), baton.laid_down():
-            turn = self._threads.submit(self._verify, password, kept)
-            return self._wait_for(turn)
+        with self._taken(self._room, patience=0), baton.laid_down(), self._taken(self._places, PATIENCE):
+            return self._threads.submit(self._verify, password, kept).result()
 
+    @staticmethod
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
+    def _taken(places: BoundedSemaphore, patience: float) -> Iterator[None]:
+        if not places.acquire(timeout=patience):
             raise _busy()
         try:
             yield
         finally:
-            self._places.release()
-
-    @staticmethod
-    def _wait_for(turn: Future[bool]) -> bool:
-        """What was begun is waited for; what was not begun in time is not done any more."""
-        with suppress(TimeoutError):
-            return turn.result(PATIENCE)
-        if turn.cancel():
-            raise _busy()
-        return turn.result()
+            places.release()
 
     def _verify(self, password: str, kept: str | None) -> bool:
         try:

@@ -90,7 +90,7 @@ def test_an_unknown_user_takes_the_time_of_a_known_one(kept: str) -> None:
 def test_a_long_password_costs_nothing(passwords: Passwords, kept: str) -> None:
     """Issue 3, bad input: refused before it is hashed, and without a place for it."""
     none_free = Passwords(places=1, waiting=0)
-    assert none_free._places.acquire()
+    assert none_free._room.acquire()
     assert not none_free.verify("w" * 60_000, kept)
 
 
@@ -104,8 +104,8 @@ class Slow(PasswordHasher):
 
     def verify(self, *arguments: Any) -> Any:
         if not self.leave.is_set():
-            self.entered.wait(10)
-            self.leave.wait(10)
+            self.entered.wait(60)
+            assert self.leave.wait(60)
         return super().verify(*arguments)
 
 
@@ -121,7 +121,7 @@ def test_when_all_places_are_taken_the_next_is_refused_at_once(kept: str) -> Non
     passwords, hasher = slow(places=2, waiting=0)
     with ThreadPoolExecutor(2) as pool:
         two = [pool.submit(passwords.verify, "wonderland", kept) for _ in range(2)]
-        hasher.entered.wait(10)
+        hasher.entered.wait(60)
         with pytest.raises(TemporarilyUnavailable, match="too many logins at the moment"):
             passwords.verify("wonderland", kept)
         hasher.leave.set()
@@ -129,13 +129,14 @@ def test_when_all_places_are_taken_the_next_is_refused_at_once(kept: str) -> Non
     assert passwords.verify("wonderland", kept)
 
 
-def test_a_few_wait_their_turn(kept: str) -> None:
+def test_a_few_wait_their_turn(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue 6, attack limits: honest logins are not refused at the first collision; the waiting are bounded."""
+    monkeypatch.setattr(passwords_module, "PATIENCE", 60.0)
     passwords, hasher = slow(places=1, waiting=3)
     with ThreadPoolExecutor(4) as pool:
         four = [pool.submit(passwords.verify, "wonderland", kept) for _ in range(4)]
-        hasher.entered.wait(10)
-        eventually(lambda: passwords._threads._work_queue.qsize() == 3)
+        hasher.entered.wait(60)
+        eventually(lambda: not passwords._room._value)
         with pytest.raises(TemporarilyUnavailable):
             passwords.verify("wonderland", kept)
         hasher.leave.set()
@@ -148,13 +149,13 @@ def test_who_waits_too_long_is_refused_and_not_hashed_for_nothing(kept: str, mon
     passwords, hasher = slow(places=1, waiting=1)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(passwords.verify, "wonderland", kept)
-        hasher.entered.wait(10)
+        hasher.entered.wait(60)
         with pytest.raises(TemporarilyUnavailable):
             passwords.verify("wonderland", kept)
         hasher.leave.set()
         assert first.result()
-    assert passwords._places.acquire(blocking=False)
-    assert passwords._places.acquire(blocking=False)
+    assert passwords._room.acquire(blocking=False)
+    assert passwords._room.acquire(blocking=False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
