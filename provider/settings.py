@@ -67,8 +67,8 @@ class StoreSettings(SettingsModel):
     """Where grants, tokens, sessions, registered clients and users, and keys live."""
 
     uri: SecretStr = SecretStr("sqlite:var/creance.db")
-    """`sqlite:var/creance.db` (relative to this file), `sqlite:/var/lib/creance/creance.db`, `mongodb://…` or
-    `mongodb+srv://…`."""
+    """`sqlite:var/creance.db` (relative to this file), `sqlite:/var/lib/creance/creance.db`, `mongodb://…`,
+    `mongodb+srv://…`, or `redis://…`, `rediss://…`, `unix://…` for a Redis."""
     uri_file: Path | None = None
     """In place of `uri`: a file whose first line is the URI, for one that has a password in it."""
     placement: dict[str, SecretStr] = {}

@@ -24,7 +24,8 @@ NONE = "no Redis (on Debian: apt-get install redis-server; and the Python packag
 class RedisServer(OwnServer):
     """A server of its own. What is in it stays while it is stopped."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """`settings` as in redis.conf, with _ for -."""
         if REDIS is None:
             _none()
         try:
@@ -32,6 +33,7 @@ class RedisServer(OwnServer):
         except ImportError:
             _none()
         self._folder = folder
+        self._settings = {name.replace("_", "-"): value for name, value in settings.items()}
         self._port = free_port()
         self.uri = f"redis://127.0.0.1:{self._port}/0"
         self.connection: Any = redis.Redis.from_url(self.uri, decode_responses=True)
@@ -40,6 +42,7 @@ class RedisServer(OwnServer):
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = {"bind": "127.0.0.1", "port": self._port, "dir": self._folder, "save": "", "appendonly": "yes"}
+        options |= self._settings
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         with (self._folder / "log").open("ab") as log:
             self.process = subprocess.Popen([str(REDIS), *words], stdin=subprocess.DEVNULL, stdout=log)

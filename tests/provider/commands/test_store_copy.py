@@ -306,8 +306,8 @@ def test_what_no_plugin_has_is_said_to_stay_behind(command: Any, tmp_path: Path)
 
 
 def test_both_must_be_stores_and_not_the_same(command: Any, tmp_path: Path) -> None:
-    (line,) = command.refused("store", "copy", "redis://x", BACK)
-    assert line.startswith("FROM: no store for 'redis'")
+    (line,) = command.refused("store", "copy", "cassandra://x", BACK)
+    assert line.startswith("FROM: no store for 'cassandra'")
     (line,) = command.refused("store", "copy", HERE, HERE)
     assert line.startswith("FROM and TO are the same: SQLite ")
 
