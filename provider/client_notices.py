@@ -15,6 +15,7 @@ INTERVAL: Final = 3600.0
 """Seconds from one line about a client to the next."""
 _CLIENTS: Final = 10_000
 """Clients that are remembered: beyond that, the line of one may come earlier."""
+_NOBODY: Final = ""
 
 
 class ClientNotices:
@@ -28,8 +29,17 @@ class ClientNotices:
 
     def about(self, client_id: str, **members: str | bool) -> None:
         """Say it, unless it was said of this client within the hour. `members`: what else is in the line."""
+        if self._is_due(client_id):
+            logger.warning(self._event, client_id=client_id, **members)
+
+    def about_nobody(self, **members: str | bool) -> None:
+        """The same where no client is known: one line an hour for all of them together."""
+        if self._is_due(_NOBODY):
+            logger.info(self._event, **members)
+
+    def _is_due(self, client_id: str) -> bool:
         with self._lock:
             if client_id in self._said:
-                return
+                return False
             self._said[client_id] = True
-        logger.warning(self._event, client_id=client_id, **members)
+            return True

@@ -119,8 +119,8 @@ class GivenKeys:
         found: dict[str, AnyKey] = {}
         signers: dict[str, LocalSigner | OutsideSigner] = {}
         for key in keys:
-            if found.setdefault(key.kid, key) is not key:
-                raise ConfigurationError(f"two signing keys have the kid {key.kid}")
+            if (other := found.setdefault(key.kid, key)) is not key:
+                raise _one_kid(other, key)
             if isinstance(key, LocalSigner | OutsideSigner):
                 signers.setdefault(key.algorithm, key)
         self._keys, self._signers = found, signers
@@ -130,6 +130,12 @@ class GivenKeys:
         kid = header.get("kid")
         found = list(self._keys.values()) if kid is None else [self._keys[kid]] if kid in self._keys else []
         return [each for each in found if each.algorithm == header.get("alg")]
+
+
+def _one_kid(*keys: AnyKey) -> ConfigurationError:
+    """RFC 7517 4.5: clients could not tell them apart."""
+    names = " and ".join(dict.fromkeys(key.name for key in keys if key.name))
+    return ConfigurationError(f"two signing keys have the kid {keys[0].kid}{names and ': '}{names}")
 
 
 def _base64url(content: bytes) -> bytes:

@@ -38,7 +38,7 @@ def read_section(conf: Mapping[str, Any], name: str) -> tuple[Plugins, dict[str,
         section = Section.model_validate(conf.get("creance") or {})
     except ValidationError as error:
         raise ConfigurationError(*explain(error, Section, "creance")) from None
-    if mistakes := list(_mistakes(conf, section, name)):
+    if mistakes := list(_mistakes(conf, name)):
         raise ConfigurationError(*mistakes)
     named = {plugin: table or {} for plugin, table in section.plugins.items()}
     plugins: Plugins = {**{plugin: {} for plugin in _ON}, **named}
@@ -57,7 +57,7 @@ def warn_of(conf: Mapping[str, Any], name: str) -> None:
         logger.warning("sub_hash_salt_missing", frontend=name, hint="every start gives everybody another pairwise sub")
 
 
-def _mistakes(conf: Mapping[str, Any], section: Section, name: str) -> Iterator[str]:
+def _mistakes(conf: Mapping[str, Any], name: str) -> Iterator[str]:
     types = _response_types(conf)
     if "code" not in types:
         yield (
@@ -68,13 +68,8 @@ def _mistakes(conf: Mapping[str, Any], section: Section, name: str) -> Iterator[
         if _scheme(conf, member) == "stateless":
             yield (
                 f"{name}: {member} is stateless: codes could be used again and again, and nothing could be revoked. "
-                "Give the URI of a MongoDB, or of a Redis together with creance.settings.store.uri"
+                "Give the URI of a MongoDB or of a Redis"
             )
-    if _scheme(conf, "db_uri") in ("redis", "unix") and not section.settings.get("store", {}).get("uri"):
-        yield (
-            f"{name}: creance.settings.store.uri is needed, as db_uri is a Redis: what it holds is read there, and a "
-            "code cannot be spent once and for all in it"
-        )
 
 
 def _response_types(conf: Mapping[str, Any]) -> list[str]:

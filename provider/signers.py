@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
@@ -57,6 +59,8 @@ class PublicKey:
     algorithm: str
     key: Key
     kid: str
+    name: str = field(default="", compare=False)
+    """Where it is from, for messages."""
 
     @property
     def public_jwk(self) -> Mapping[str, Any]:
@@ -129,8 +133,16 @@ def _read(content: str | bytes | dict[str, Any]) -> Key:
     for kind, raw in _KINDS:
         if isinstance(content, dict) and content.get("kty") != kind.key_type:
             continue
-        with suppress(Exception):  # each reader raises another kind for what is not its own
+        with suppress(Exception), _sizes_unjudged():  # each reader raises another kind for what is not its own
             key = kind.import_key(content)
             if isinstance(key.raw_value, raw):
                 return key
     raise ConfigurationError("the signing key is neither RSA nor EC, as PEM or JWK")
+
+
+@contextmanager
+def _sizes_unjudged() -> Iterator[None]:
+    """Of a short key joserfc warns; here `algorithm_of` refuses it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        yield

@@ -9,6 +9,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ def read_signing_keys(settings: Settings) -> list[LocalSigner | PublicKey]:
     mistakes: list[str] = []
     for index, file in enumerate(settings.keys.signing_key_files):
         path = settings.path(file)
+        name = f"{_SETTING}[{index}]: {path}"
         try:
-            keys += read_file(path, password)
+            keys += [replace(key, name=name) for key in read_file(path, password)]
         except ConfigurationError as error:
-            mistakes += [f"{_SETTING}[{index}]: {path}: {mistake}" for mistake in error.mistakes]
+            mistakes += [f"{name}: {mistake}" for mistake in error.mistakes]
     if mistakes:
         raise ConfigurationError(*mistakes)
     return keys

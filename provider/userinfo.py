@@ -18,7 +18,8 @@ def userinfo(provider: OpenIDProvider, access_token: str, headers: Mapping[str, 
     token = provider.tokens.read_access_token(access_token)
     parties = provider.parties(token.grant) if token else None
     if token is None or parties is None:
-        raise InvalidToken("the access token is unknown, expired or revoked")
+        gone = "its client or its person is no longer there" if token else ""
+        raise InvalidToken("the access token is unknown, expired or revoked", hint=gone)
     client, user = parties
     if "openid" not in token.scope or user is None:
         raise InsufficientScope("the access token was not granted the scope openid")

@@ -74,6 +74,11 @@ class PyopDatabase:
         except PyMongoError as error:
             raise unavailable(self.name, error) from error
 
+    def ping(self) -> None:
+        """Raises StoreUnavailable where it does not answer."""
+        with self.reaching() as database:
+            database.client.admin.command("ping")
+
     def connected(self) -> Database[Row]:
         """The database by way of this process's client: what a fork has copied belongs to the parent."""
         with self._lock:

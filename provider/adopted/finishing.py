@@ -19,8 +19,10 @@ _OVER: Final = (Moved.BEFORE, Reason.EXPIRED, Reason.ENDED)
 """What nobody needs to read in pyop's databases any more."""
 
 
-def count_plain_secrets(clients: PyopDocuments) -> int:
+def count_plain_secrets(clients: PyopDocuments | Mapping[str, Any]) -> int:
     """How many registrations have a secret that can be read."""
+    if isinstance(clients, Mapping):
+        return sum(_secret_of(registered) is not None for registered in clients.values())
     return sum(_secret_of(kept.value) is not None for page in clients.pages(PAGE) for kept in page)
 
 

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     CLIENT_UNKNOWN = "client unknown"
     PERSON_UNKNOWN = "person unknown"
     SALT_NEEDED = "needs the salt"
+    ANOTHER_SALT = "needs another salt"
     ACCESS_TOKEN_GONE = "access token gone"
     PEOPLES_CLAIMS = "people's claims"
     UNREADABLE = "cannot be read"

@@ -82,7 +82,7 @@ class MigratedPeople:
         except (LookupError, ValueError) as error:
             raise NotTakenOver(Reason.UNREADABLE) from error
         if self._factory.create_pairwise_identifier(username, sector) != subject:
-            raise NotTakenOver(Reason.SALT_NEEDED)
+            raise NotTakenOver(Reason.ANOTHER_SALT)
 
     def _made(self, username: str) -> str | None:
         if self._mirrors_public:

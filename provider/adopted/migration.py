@@ -33,7 +33,7 @@ _THREADS: Final = 16
 finds one of them taken would take back all, after others may have spent or revoked them.
 """
 
-_OF_WHOM: Final = (Reason.CLIENT_UNKNOWN, Reason.PERSON_UNKNOWN, Reason.SALT_NEEDED)
+_OF_WHOM: Final = (Reason.CLIENT_UNKNOWN, Reason.PERSON_UNKNOWN, Reason.SALT_NEEDED, Reason.ANOTHER_SALT)
 
 Page = list[tuple[Kept, Outcome]]
 """Documents, each with what becomes of it."""

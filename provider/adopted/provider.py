@@ -4,49 +4,43 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from oic.oic.message import AccessTokenResponse, AuthorizationResponse
+from oic.oic.message import AuthorizationResponse
 from pydantic import SecretStr
 from pyop import request_validator
-from pyop.exceptions import OAuthError as PyopError
 from pyop.message import AuthorizationRequest as RequestMessage
 from pyop.provider import Provider
-from pyop.storage import MongoWrapper, StatelessWrapper
+from pyop.storage import MongoWrapper, RedisWrapper, StatelessWrapper
 
-from ..claims_request import read_claims_request
-from ..client_authentication import claimed_client_id
 from ..clients import Client, ClientRegistry
-from ..errors import ConfigurationError, OAuthError
+from ..errors import ConfigurationError
 from ..given_keys import GivenKeys
 from ..grants import Grant
 from ..hooks import HostClaims, TokenResponse
-from ..openid_provider import CORE_COLLECTIONS, OpenIDProvider
+from ..openid_provider import CORE_COLLECTIONS
 from ..parameters import Parameters
-from ..pyop_exceptions import RefusedRequest
-from ..pyop_interface import Body, request_headers
-from ..pyop_messages import texts
 from ..request_log import logger
 from ..response_types import grant_types_for, in_order
-from ..scopes import split_scope
 from ..settings import Settings
 from ..signers import LocalSigner, local_signer
 from ..signing_key_files import read_signing_keys
-from ..store import Collection, StoreUnavailable
+from ..store import Collection
 from ..tokens import written
 from ..users import User
 from .clients import AdoptedClients
 from .documents import PyopDocuments
 from .host_log import log_by_host
 from .issued import ENDED, TAKEN_OVER, Issued
+from .logged_refusals import LoggedRefusals
 from .mapping import Origin
+from .redis_uri import redis_uri
 from .settings import Plugins, adopted_settings
 from .state import AdoptedState
-from .stricter_checks import StricterChecks
 from .subjects import AdoptedSubjects
 from .users import SUBJECTS, AdoptedUsers
 
@@ -96,10 +90,10 @@ def signer_of(signing_key: Any) -> LocalSigner:
         raise ConfigurationError("the signing key of the adopted provider cannot be read") from None
     # Of an RSA key jwkest gives the primes without the exponents that belong to them (RFC 7518 6.3.2).
     jwk = {name: serialized[name] for name in ("kty", "n", "e", "d", "crv", "x", "y") if name in serialized}
-    return local_signer(jwk, kid=signing_key.kid or None)
+    return replace(local_signer(jwk, kid=signing_key.kid or None), name="the signing key of the adopted provider")
 
 
-class AdoptedProvider(OpenIDProvider):
+class AdoptedProvider(LoggedRefusals):
     """Reads what the pyop provider has in place, and writes what is new in our form."""
 
     core_collections: ClassVar[tuple[Collection, ...]] = (*CORE_COLLECTIONS, SUBJECTS, TAKEN_OVER, ENDED)
@@ -114,7 +108,6 @@ class AdoptedProvider(OpenIDProvider):
         """The pyop provider that was taken over."""
         self._signer = signer
         self._folder = folder
-        self._stricter_checks = StricterChecks()
         super().__init__(settings)
         if "secret_file" not in settings.keys.model_fields_set:
             self.secrets = [_secret_from(signer)]
@@ -191,51 +184,6 @@ class AdoptedProvider(OpenIDProvider):
             validate for validate in self.origin.authentication_request_validators if not _is_pyops_own(validate)
         ]
 
-    def parse_authentication_request(
-        self, request_body: Body, http_headers: Mapping[str, str] | None = None
-    ) -> RequestMessage:
-        """As `PyopInterface.parse_authentication_request`. The log names clients that ask for what pyop gave them."""
-        try:
-            request = super().parse_authentication_request(request_body, http_headers)
-        except RefusedRequest as refused:
-            self._stricter_checks.refused_authorization(refused)
-            raise
-        with suppress(StoreUnavailable):
-            self._note_what_is_not_granted(texts(request))
-        return request
-
-    def _note_what_is_not_granted(self, parameters: Mapping[str, str]) -> None:
-        client = self.clients.find(parameters["client_id"])
-        if client is None:  # removed at this moment
-            return
-        scope, asked = split_scope(parameters.get("scope", "")), read_claims_request(parameters.get("claims"))
-        allowed = self.authorization.allowed_claims(asked, client, scope)
-        left = set(scope).difference(client.scope)
-        self._stricter_checks.not_granted(client.client_id, left, asked.names - allowed.names)
-
-    def handle_token_request(
-        self,
-        request_body: Body,
-        http_headers: Mapping[str, str] | None = None,
-        extra_id_token_claims: HostClaims = None,
-    ) -> AccessTokenResponse:
-        """As `PyopInterface.handle_token_request`. The log names clients that are refused: a host of pyop may have no
-        log of its requests.
-        """
-        try:
-            return super().handle_token_request(request_body, http_headers, extra_id_token_claims)
-        except PyopError as refused:
-            with suppress(StoreUnavailable):
-                if (client_id := self._named_by(request_body, http_headers)) in self.clients:
-                    self._stricter_checks.refused_token_request(client_id, refused)
-            raise
-
-    def _named_by(self, request_body: Body, http_headers: Mapping[str, str] | None) -> str:
-        """The client that a token request says it is from."""
-        with suppress(OAuthError):  # too large to be read
-            return claimed_client_id(self._parse(request_body), request_headers(http_headers)) or ""
-        return ""
-
     def authorize(
         self, authentication_request: RequestMessage, user_id: str, extra_id_token_claims: HostClaims = None
     ) -> AuthorizationResponse:
@@ -278,7 +226,8 @@ def _refuse_stateless(provider: Provider) -> None:
 
 
 def _in_its_place(provider: Provider, settings: Settings) -> tuple[Settings, TemporaryDirectory[str] | None]:
-    """Where our documents go if nobody says it: beside pyop's in MongoDB, or away with the process as its dicts are.
+    """Where our documents go if nobody says it: beside pyop's in MongoDB or Redis, or away with the process as its
+    dicts are.
 
     What another mapping cannot do at once, as spending a code, cannot be done over it: raises ConfigurationError.
     """
@@ -287,14 +236,24 @@ def _in_its_place(provider: Provider, settings: Settings) -> tuple[Settings, Tem
         folder = TemporaryDirectory(prefix="creance-")
         store = settings.store.model_copy(update={"uri": SecretStr(f"sqlite:{folder.name}/adopted.db")})
         return settings.model_copy(update={"store": store}), folder
-    if all(isinstance(database, MongoWrapper | PyopDocuments) for database in databases):
-        store = settings.store.model_copy(update={"uri": SecretStr(_mongodb_uri(databases[0]))})
+    uri = _uri_beside(databases)
+    if uri is not None:
+        store = settings.store.model_copy(update={"uri": SecretStr(uri)})
         return settings.model_copy(update={"store": store}), None
     kinds = ", ".join(sorted({type(database).__name__ for database in databases}))
     raise ConfigurationError(
         f"store.uri is needed: the adopted provider keeps its state in {kinds}, which cannot spend a code once and for "
         "all. What it has issued is read there and goes on; what is new needs settings={'store': {'uri': …}}"
     )
+
+
+def _uri_beside(databases: Sequence[Any]) -> str | None:
+    """Of the database that all of these mappings are in, if it is one that can do what they cannot."""
+    if all(isinstance(database, MongoWrapper | PyopDocuments) for database in databases):
+        return _mongodb_uri(databases[0])
+    if all(isinstance(database, RedisWrapper) for database in databases):
+        return redis_uri(databases[0])
+    return None
 
 
 def _mongodb_uri(wrapper: MongoWrapper | PyopDocuments) -> str:

@@ -11,7 +11,7 @@ from pyop.exceptions import OAuthError as PyopError
 
 from ..client_notices import ClientNotices
 from ..errors import OAuthError
-from ..pyop_exceptions import RefusedRequest
+from ..pyop_exceptions import RefusedAccessToken, RefusedRequest
 
 _LONGEST: Final = 200
 """Characters of what a client has made up."""
@@ -26,6 +26,9 @@ class StricterChecks:
         self._claims = ClientNotices("claims_not_granted")
         self._token_requests: defaultdict[str, ClientNotices] = defaultdict(
             partial(ClientNotices, "token_request_refused")
+        )
+        self._userinfo_requests: defaultdict[str, ClientNotices] = defaultdict(
+            partial(ClientNotices, "userinfo_request_refused")
         )
 
     def refused_authorization(self, refused: RefusedRequest) -> None:
@@ -46,8 +49,22 @@ class StricterChecks:
         """`client_id`: whom the request says that it is from. Each error has a line of its own."""
         cause = refused if isinstance(refused, OAuthError) else refused.__cause__
         if not _is_ours(cause):
-            hint = getattr(cause, "hint", None) or OAuthError(str(refused)).description
-            self._token_requests[refused.oauth_error].about(client_id, error=refused.oauth_error, hint=hint)
+            self._token_requests[refused.oauth_error].about(
+                client_id, error=refused.oauth_error, hint=_hint(refused, cause)
+            )
+
+    def refused_userinfo_request(self, client_id: str | None, refused: RefusedAccessToken) -> None:
+        """`client_id`: whose access token it is, None where that is not known. Each error has a line of its own."""
+        notices, hint = self._userinfo_requests[refused.oauth_error], _hint(refused, refused.__cause__)
+        if client_id is None:
+            notices.about_nobody(error=refused.oauth_error, hint=hint)
+        else:
+            notices.about(client_id, error=refused.oauth_error, hint=hint)
+
+
+def _hint(refused: Exception, cause: BaseException | None) -> str:
+    """What the log has of a refusal: more than the client is told, where there is more."""
+    return getattr(cause, "hint", None) or OAuthError(str(refused)).description
 
 
 def _is_ours(cause: BaseException | None) -> bool:

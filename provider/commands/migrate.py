@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import click
@@ -15,26 +12,23 @@ from ..adopted.documents import PyopDatabase, PyopDocuments
 from ..adopted.finishing import count_plain_secrets, hash_secrets, remove_tokens
 from ..adopted.issued import Reason
 from ..adopted.migrated_people import MigratedPeople
-from ..adopted.migration import COLLECTIONS, KINDS, Migration, Page, Sources
+from ..adopted.migration import KINDS, Migration, Page, Sources
 from ..adopted.tally import Moved, Outcome, Tally, left_in_place, tally_of
-from ..errors import ConfigurationError
 from ..secret_files import read_first_line
-from ..store import Store, StoreRefused, make_store
-from ..store.examination import ExaminableStore
+from .migrated_places import clients_at, database_at, opened, reach, store_at
 from .progress import progress
 from .refusal import Refused
 from .table import print_table
 
-TIMEOUT: Final = 60.0
-"""Seconds that one call may take: nobody waits for a page in a browser here."""
-_DEFAULT_DATABASE: Final = "satosa"
-"""Of a URI that names none, as in SATOSA's frontend."""
 _NAMES: Final = {
     "refresh_token": "refresh tokens",
     "authorization_code": "authorization codes",
     "access_token": "access tokens",
 }
 _SUBJECTS: Final = "subject identifiers"
+_HASH_THEM: Final = (
+    "write client_secret_hash in the place of each client_secret, with what `creance hash --client-secret` gives."
+)
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -47,6 +41,12 @@ def migrate() -> None:
 @migrate.command()
 @click.argument("uri", metavar="URI")
 @click.option("--to", "to", metavar="URI", help="Our store, where the provider has settings.store.uri. [as URI]")
+@click.option(
+    "--placement",
+    metavar="GROUP=URI",
+    multiple=True,
+    help="Where the provider has settings.store.placement; may be given several times.",
+)
 @click.option("--clients", "clients", metavar="URI|FILE", help="The database of the clients, or SATOSA's cdb.json.")
 @click.option("--salt-file", type=_FILE, help="Its first line is the salt (SATOSA's sub_hash_salt).")
 @click.option("--mirror-public", is_flag=True, help="The public sub is the user name (SATOSA's sub_mirror_public).")
@@ -61,6 +61,7 @@ def migrate() -> None:
 def pyop(
     uri: str,
     to: str | None,
+    placement: tuple[str, ...],
     clients: str | None,
     salt_file: Path | None,
     mirror_public: bool,
@@ -82,98 +83,35 @@ def pyop(
     """
     if moves and finishes:
         raise click.UsageError("--apply and --finish are two steps: look at what was moved before the last one")
-    database = _database(uri, "URI")
-    store = _store_at(to or database.uri, "--to" if to else "URI")
+    database = database_at(uri, "URI")
+    store = store_at(to or database.uri, "--to" if to else "URI", placement)
     sources = Sources(
         authorization_codes=database.collection(codes),
         access_tokens=database.collection(access_tokens),
         refresh_tokens=database.collection(refresh_tokens),
         subject_identifiers=database.collection(subject_identifiers),
-        clients=_clients(clients, database, client_collection),
+        clients=clients_at(clients, database, client_collection),
     )
     salt = None if salt_file is None else read_first_line(salt_file, "--salt-file")
     people = MigratedPeople(salt, mirrors_public=mirror_public)
+    of_clients = [sources.clients.database] if isinstance(sources.clients, PyopDocuments) else []
+    databases = list(dict.fromkeys([database, *of_clients]))
     try:
-        with _opened(store, make=moves) as opened:
+        reach(*databases)
+        with opened(store, make=moves) as ours:
             click.echo(f"From MongoDB, {database.name}")
             click.echo(f"to {store.describe()}")
-            migration = Migration(sources, opened, people)
+            migration = Migration(sources, ours, people)
             if moves:
                 _apply(migration)
             elif finishes:
                 _finish(migration, database, asked=not yes)
+                _say_whose_secrets_stay(sources.clients, clients)
             else:
                 _look(migration)
     finally:
-        database.close()
-        if isinstance(sources.clients, PyopDocuments):
-            sources.clients.database.close()
-
-
-# What is where.
-
-
-def _database(uri: str, which: str) -> PyopDatabase:
-    try:
-        return PyopDatabase(_read_uri(uri, which), default_name=_DEFAULT_DATABASE, timeout=TIMEOUT)
-    except ValueError as error:
-        raise ConfigurationError(f"{which}: {error}") from None
-
-
-def _store_at(uri: str, which: str) -> Store:
-    try:
-        return make_store(_read_uri(uri, which), folder=Path.cwd(), timeout=TIMEOUT)
-    except ValueError as error:
-        raise ConfigurationError(f"{which}: {error}") from None
-
-
-def _read_uri(uri: str, which: str) -> str:
-    return read_first_line(Path(uri[1:]).absolute(), which) if uri.startswith("@") else uri
-
-
-def _clients(given: str | None, database: PyopDatabase, name: str) -> PyopDocuments | Mapping[str, Any]:
-    if given is None:
-        return database.collection(name)
-    if given.startswith("@") or "://" in given:
-        return _database(given, "--clients").collection(name)
-    try:
-        clients = json.loads(Path(given).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not JSON"
-        raise ConfigurationError(f"--clients: {given} cannot be read: {why}") from None
-    if not isinstance(clients, dict):
-        raise ConfigurationError(f"--clients: {given} must be an object with a member for each client_id")
-    return clients
-
-
-@contextmanager
-def _opened(store: Store, *, make: bool) -> Iterator[Store]:
-    """The store, laid out if we may `make` it; else as it is, and an empty one where nothing is yet."""
-    with closing(store), TemporaryDirectory(prefix="creance-") as folder:
-        if not make and not _is_there(store):
-            with closing(make_store("sqlite:empty.db", folder=Path(folder), timeout=TIMEOUT)) as empty:
-                empty.open(COLLECTIONS)
-                yield empty
-            return
-        if make:
-            store.open(COLLECTIONS)
-        yield store
-
-
-def _is_there(store: Store) -> bool:
-    """Whether it can be read without making anything. Raises StoreUnavailable, StoreRefused."""
-    if not isinstance(store, ExaminableStore):
-        raise Refused(f"{store.describe()}: this store cannot be looked at without opening it: use --apply")
-    missing = store.missing(COLLECTIONS)
-    if missing and store.on_this_machine:  # a file, which has a table for each collection
-        return False
-    try:
-        store.open_to_read(COLLECTIONS)
-    except StoreRefused:
-        if not missing:
-            raise
-        return False
-    return True
+        for each in databases:
+            each.close()
 
 
 # The three steps.
@@ -271,13 +209,26 @@ def _reasons(tally: Tally) -> str:
 
 def _say_what_is_missing(migration: Migration, tallies: Mapping[str, Tally]) -> None:
     clients = migration.sources.clients
-    if isinstance(clients, PyopDocuments):
-        plain = f"{count_plain_secrets(clients)} have a secret that can be read"
-        click.echo(f"{clients.count()} clients are read where they are; {plain}.")
-    else:
-        click.echo(f"{len(clients)} clients are read where they are.")
+    number = clients.count() if isinstance(clients, PyopDocuments) else len(clients)
+    plain = f"{count_plain_secrets(clients)} have a secret that can be read"
+    click.echo(f"{number} clients are read where they are; {plain}.")
     left = sum(tallies.values(), Tally())
     if left[Reason.SALT_NEEDED]:
         click.echo("Whose token it is can be told only with the salt that made the sub: --salt-file, --mirror-public.")
+    if left[Reason.ANOTHER_SALT]:
+        click.echo(
+            "The salt of --salt-file does not give the sub that these clients see: it is another one, or they had "
+            "another redirect_uri."
+        )
     if left[Reason.CLIENT_UNKNOWN]:
         click.echo("Clients that are elsewhere: --clients. Those of the provider's own settings are not known here.")
+
+
+def _say_whose_secrets_stay(clients: PyopDocuments | Mapping[str, Any], file: str | None) -> None:
+    """What is in a file is the operator's to write. `file`: that of `--clients`."""
+    if not isinstance(clients, PyopDocuments):
+        click.echo(f"{count_plain_secrets(clients)} client secrets can still be read in {file}: {_HASH_THEM}")
+    elif not clients.count():
+        click.echo(
+            f"No client is in {clients.full_name}. Secrets in a file, as cdb.json, can still be read: {_HASH_THEM}"
+        )

@@ -50,8 +50,12 @@ class Deployment:
 
     def adopted(self, **named: Any) -> OpenIDProvider:
         """A worker of ours; an old refresh token gets no second chance."""
+        return self.adopting(self.plain(), **named)
+
+    def adopting(self, plain: Provider, **named: Any) -> OpenIDProvider:
+        """The same in the place of a worker of pyop's that was made otherwise."""
         settings = {"grants": {"refresh_token_grace": 0}, **named.pop("settings", {})}
-        return self._adopt(self.plain(), settings=settings, **named)
+        return self._adopt(plain, settings=settings, **named)
 
     def app(self, client_id: str = "app") -> Client:
         """An app at a worker of pyop's."""
@@ -70,10 +74,10 @@ class Deployment:
         assert result.exit_code == 0, result.output
         return rows(result.stdout)
 
-    def start(self, uri: str) -> subprocess.Popen[str]:
-        """`creance migrate pyop URI --apply` in a process of its own."""
+    def start(self, uri: str, *arguments: str) -> subprocess.Popen[str]:
+        """`creance migrate pyop URI --apply …` in a process of its own."""
         program = [sys.executable, "-m", "creance.provider.commands", "migrate", "pyop", uri, "--apply"]
-        program += ["--salt-file", str(self.salt_file)]
+        program += ["--salt-file", str(self.salt_file), *arguments]
         return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def everything(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def test_a_key_for_another_algorithm_is_added(plain: Provider, adopt: Adopt, tmp
     assert adopted.provider_configuration["id_token_signing_alg_values_supported"] == ["RS256", "ES256"]
     client = Client(adopted)
     assert claims_of(client.exchange(client.authorize()), plain)["nonce"] == "a-nonce"
+
+
+def test_a_file_with_the_name_of_pyop_s_key_is_named(plain: Provider, adopt: Adopt, tmp_path: Path) -> None:
+    """RFC 7517 4.5, docs/keys.md: also where an operator has put pyop's own key there."""
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({**ECKey.generate_key("P-256").as_dict(private=True), "kid": "the-key"}))
+    file.chmod(0o600)
+    told = f"the kid the-key: keys.signing_key_files[0]: {file} and the signing key of the adopted provider"
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        adopt(plain, settings={"keys": {"signing_key_files": [str(file)]}})
 
 
 def test_a_key_without_a_name_gets_its_thumbprint(adopt: Adopt, signing_key: RSAKey) -> None:

@@ -163,7 +163,7 @@ def test_what_cannot_be_moved_is_counted_and_left(deployment: Deployment, clock:
             "6",
             "0",
             "1",
-            "1 expired, 1 client unknown, 1 person unknown, 1 needs the salt, 1 cannot be read",
+            "1 expired, 1 client unknown, 1 person unknown, 1 needs another salt, 1 cannot be read",
         ],
     }
     assert [deployment.everything()[name] for name in TOKENS] == before
@@ -226,8 +226,12 @@ def test_a_pairwise_sub_tells_the_person_by_the_salt(deployment: Deployment, tmp
     result = deployment.run("--apply", salt=False)
     assert rows(result.stdout)["refresh tokens"] == ["1", "0", "0", "1 needs the salt"]
     assert "only with the salt that made the sub: --salt-file" in result.stdout
+    assert "--salt-file does not give" not in result.stdout
     deployment.salt_file.write_text("another salt")
-    assert deployment.done("--apply")["refresh tokens"] == ["1", "0", "0", "1 needs the salt"]
+    result = deployment.run("--apply")
+    assert rows(result.stdout)["refresh tokens"] == ["1", "0", "0", "1 needs another salt"]
+    assert "The salt of --salt-file does not give the sub that these clients see" in result.stdout
+    assert "only with the salt" not in result.stdout
     deployment.salt_file.write_text(SALT)
     assert deployment.done("--apply")["refresh tokens"] == ["1", "0", "1", "0"]
     adopted = deployment.adopted()
@@ -270,6 +274,27 @@ def test_ours_may_be_elsewhere(deployment: Deployment, tmp_path: Path) -> None:
     deployment.drop(*TOKENS)
     adopted = deployment.adopted(settings={"store": {"uri": uri}})
     assert app.userinfo(tokens["access_token"], adopted)["email"] == "alice@example.org"
+
+
+def test_groups_of_ours_may_be_elsewhere(deployment: Deployment, tmp_path: Path) -> None:
+    """docs/adopting.md: `--placement`, where the provider has its settings.store.placement; a place that is not there
+    yet is looked at without being made.
+    """
+    app = deployment.app()
+    tokens, code = app.log_in(), app.authorize()
+    uri = f"sqlite:{tmp_path}/tokens.db"
+    (tmp_path / "uri").write_text(f"{uri}\n")
+    placement = ("--placement", f"tokens=@{tmp_path}/uri")
+    assert deployment.done(*placement)["access tokens"] == ["1", "0", "1", "0"]
+    assert not (tmp_path / "tokens.db").exists()
+    assert deployment.done(*placement, "--apply")["access tokens"] == ["1", "0", "1", "0"]
+    assert deployment.done(*placement)["access tokens"] == ["1", "1", "0", "0"]
+    assert deployment.done()["access tokens"] == ["1", "0", "1", "0"]  # nothing of them is in the rest
+    finished = deployment.run(*placement, "--finish", "--yes")
+    assert finished.exit_code == 0, finished.output
+    adopted = deployment.adopted(settings={"store": {"placement": {"tokens": uri}}})
+    assert app.userinfo(tokens["access_token"], adopted)["email"] == "alice@example.org"
+    assert app.exchange(code, adopted)["access_token"]
 
 
 # Going back.
@@ -325,6 +350,11 @@ def test_a_password_of_the_database_is_not_said(deployment: Deployment, tmp_path
         (["mongodb://h", "--clients", "none.json"], "--clients: none.json cannot be read: No such file or directory"),
         (["mongodb://h", "--salt-file", "none"], "--salt-file: none cannot be read: No such file or directory"),
         (["@none"], "URI: "),
+        (["mongodb://h", "--placement", "tokens=nowhere:x"], "--placement tokens: no store for 'nowhere'"),
+        (
+            ["mongodb://h", "--placement", "sessions=sqlite:x"],
+            "--placement: 'sessions' is no group that anything is moved to: those are clients, tokens, users",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(deployment: Deployment, arguments: list[str], told: str) -> None:
@@ -334,6 +364,28 @@ def test_what_is_wrong_is_said(deployment: Deployment, arguments: list[str], tol
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith(f"creance: {told}")
+
+
+AWAY = "mongodb://127.0.0.1:9/away"
+
+
+@pytest.mark.parametrize("option", [None, "--clients", "--to", "--placement"])
+def test_what_is_waited_for_is_said(deployment: Deployment, option: str | None) -> None:
+    """docs/adopting.md: a database that is away is waited for, and the operator knows for which; its password is not
+    told.
+    """
+    away = AWAY.replace("127", "satosa:password@127")
+    arguments = [] if option is None else [option, f"tokens={away}" if option == "--placement" else away]
+    process = deployment.start(away if option is None else deployment.uri, *arguments)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+    finally:
+        process.kill()
+        process.communicate()
+    assert line.startswith("creance: waiting for ")
+    assert line.endswith("away at 127.0.0.1:9, 60 s at most\n")
+    assert "password" not in line
 
 
 # Interrupted.

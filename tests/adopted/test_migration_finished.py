@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from creance.provider import InvalidClient, InvalidGrant
 from creance.provider.adopted.documents import Kept, PyopDocuments
 from creance.provider.adopted.finishing import hash_secrets
 from creance.provider.client_secrets import client_secret_matches, hash_client_secret
+from creance.provider.commands import creance
 from pyop.exceptions import InvalidClientAuthentication
 
 from ..mongodb_proxy import CutError, Exchange, MongoDBProxy
@@ -155,6 +160,47 @@ def test_one_that_was_interrupted_goes_on(
     deployment.uri = uri
     assert "1 client secrets hashed" in finish(deployment)
     assert "0 client secrets hashed" in finish(deployment)
+
+
+def test_secrets_in_a_file_are_the_operator_s_to_hash(deployment: Deployment, tmp_path: Path) -> None:
+    """docs/adopting.md, the last step: the last line says how many can still be read, where, and what to do; that
+    done, clients authenticate as before.
+    """
+    app = deployment.app()
+    tokens = app.log_in()
+    file = tmp_path / "cdb.json"
+    file.write_text(json.dumps(CLIENTS))
+    deployment.drop("clients")
+    deployment.done("--clients", file, "--apply")
+    result = deployment.run("--clients", file, "--finish", "--yes")
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith(
+        f"2 client secrets can still be read in {file}: write client_secret_hash in the place of each"
+    )
+    assert "`creance hash --client-secret`" in last
+    assert json.loads(file.read_text()) == CLIENTS
+
+    given = CliRunner().invoke(creance, ["hash", "--client-secret"], input=f"{SECRET}\n").stdout
+    hashed = tomllib.loads(given)
+    clients = {
+        client_id: {name: value for name, value in registered.items() if name != "client_secret"} | hashed
+        for client_id, registered in CLIENTS.items()
+    }
+    file.write_text(json.dumps(clients))
+    assert "0 client secrets can still be read" in deployment.run("--clients", file, "--finish", "--yes").stdout
+    plain = deployment.plain()
+    plain.clients = json.loads(file.read_text())
+    assert app.refresh(tokens["refresh_token"], deployment.adopting(plain))["access_token"]
+
+
+def test_where_no_clients_are_their_file_is_thought_of(deployment: Deployment) -> None:
+    """docs/adopting.md, the last step: SATOSA's clients are in a database or in a file, which need not be named."""
+    deployment.done("--apply")
+    assert "can still be read" not in finish(deployment)
+    deployment.drop("clients")
+    last = finish(deployment).splitlines()[-1]
+    assert last.startswith("No client is in clients of ")
+    assert "Secrets in a file, as cdb.json, can still be read: write client_secret_hash" in last
 
 
 class ChangedMeanwhile(PyopDocuments):

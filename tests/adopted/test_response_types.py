@@ -4,6 +4,8 @@ the URL, as long as `insecure_response_types` is on.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -81,6 +83,34 @@ def test_the_same_claims(pair: tuple[Provider, OpenIDProvider], response_type: s
     one, two = told
     assert {**two, "aud": [two["aud"]]} == {**one, "azp": "app"}
     assert ("email" in two, two["department"]) == (response_type == "id_token", "physics")
+
+
+def left_half(value: str) -> str:
+    """Of the SHA-256 of a code or token, as RS256 goes with it (OpenID Connect Core 3.1.3.6, 3.3.2.11)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:16]).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("response_type", WITH_ID_TOKEN)
+def test_the_same_hashes(pair: tuple[Provider, OpenIDProvider], response_type: str) -> None:
+    """OpenID Connect Core 3.3.2.11, 3.3.3.6: c_hash and at_hash with pyop and with ours: those of the code and of the
+    access token that come with the ID token, and of no other; from the token endpoint at_hash of the new token.
+    """
+    bound: dict[str, list[set[str]]] = {"front": [], "back": []}
+    for provider in pair:
+        app = Client(provider)
+        request = provider.parse_authentication_request(app.request(response_type=response_type))
+        response = provider.authorize(request, "alice")
+        claims = claims_of(response.to_dict(), provider)
+        values = {"c_hash": response.get("code"), "at_hash": response.get("access_token")}
+        expected = {name: left_half(value) for name, value in values.items() if value is not None}
+        assert {name: claims[name] for name in values if name in claims} == expected
+        bound["front"].append(set(claims) - {"azp"})
+        if "code" in response:
+            tokens = app.exchange(response["code"])
+            claims = claims_of(tokens, provider)
+            assert (claims["at_hash"], "c_hash" in claims) == (left_half(tokens["access_token"]), False)
+            bound["back"].append(set(claims) - {"azp"})
+    assert all(len(set(map(frozenset, names))) <= 1 for names in bound.values()), bound
 
 
 def test_the_tokens_are_good_for_the_same(pair: tuple[Provider, OpenIDProvider]) -> None:

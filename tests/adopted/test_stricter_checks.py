@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import structlog
 from creance.provider import OpenIDProvider
-from pyop.exceptions import OAuthError
+from pyop.exceptions import InvalidAccessToken, OAuthError
 from pyop.provider import Provider
 
-from .conftest import CALLBACK, Client, basic
+from .conftest import CALLBACK, SECRET, Client, basic
 
 Adopt = Callable[..., OpenIDProvider]
 
@@ -90,6 +90,57 @@ def test_what_names_no_client_names_none(plain: Provider, adopt: Adopt) -> None:
         for headers in ({}, basic("nobody", "x"), {"Authorization": "Basic !"}):
             send = partial(ours.handle_token_request, body, headers)
             assert lines_of(send, "token_request_refused") == []
+
+
+SERVICE = {"client_id": "service", "client_secret": SECRET, "grant_types": ["client_credentials"], "scope": "read"}
+
+
+def test_a_userinfo_request_that_is_refused_names_its_client(plain: Provider, adopt: Adopt) -> None:
+    """docs/adopting.md, RFC 6750 3.1: `userinfo_request_refused`: each error once an hour, without the token."""
+    ours = adopt(plain, plugins=["client_credentials"], settings={"clients": [SERVICE]})
+    of_nobody = ours.handle_token_request("grant_type=client_credentials", basic("service", SECRET))["access_token"]
+    app = Client(ours)
+    of_one_who_left = app.log_in()["access_token"]
+    del plain.userinfo._db["alice"]
+    ours.users.sources.forget("alice", "")
+
+    def visit() -> None:
+        for token in (of_nobody, of_one_who_left):
+            with suppress(InvalidAccessToken):
+                app.userinfo(token)
+
+    assert lines_of(visit, "userinfo_request_refused") == [
+        {
+            "client_id": "service",
+            "error": "insufficient_scope",
+            "hint": "the access token was not granted the scope openid",
+        },
+        {"client_id": "app", "error": "invalid_token", "hint": "its client or its person is no longer there"},
+    ]
+
+
+def test_a_token_that_nobody_knows_names_nobody(plain: Provider, adopt: Adopt) -> None:
+    """docs/adopting.md: each error once an hour for all of them together, so that nobody fills the log; and nothing
+    of what was sent is in it.
+    """
+    ours = adopt(plain)
+    sent = [f"Bearer made-up-{number}" for number in range(20)]
+    sent += [f"Bearer made up {number}" for number in range(20)] + ["", "Basic bWFkZTp1cA==", "Bearer"]
+
+    def visit() -> None:
+        for header in sent:
+            with suppress(InvalidAccessToken):
+                ours.handle_userinfo_request("access_token=" + "x" * 100_000, {"Authorization": header})
+            with suppress(InvalidAccessToken):
+                ours.handle_userinfo_request(http_headers={"Authorization": header})
+
+    lines = lines_of(visit, "userinfo_request_refused")
+    assert [set(line) for line in lines] == [{"error", "hint"}] * 2
+    assert {line["error"] for line in lines} == {"invalid_token", "invalid_request"}
+    assert not any(part in str(lines) for part in ("made", "xxx", "bWFkZ"))
+    assert (
+        lines_of(lambda: Client(ours).userinfo(Client(ours).log_in()["access_token"]), "userinfo_request_refused") == []
+    )
 
 
 def test_the_lines_are_in_the_host_s_own_log(plain: Provider, adopt: Adopt, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,6 @@ from .satosa_deployment import ISSUER, OURS, PLAIN, Deployment
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"db_uri": "stateless://user:key@host?alg=aes256"}, "db_uri is stateless"),
     ({"client_db_uri": "stateless://user:key@host"}, "client_db_uri is stateless"),
-    ({"db_uri": "redis://127.0.0.1/0"}, "creance.settings.store.uri is needed"),
     ({"db_uri": "mongodb://host/?tsl=true"}, "not a usable URI of MongoDB"),
     ({"provider": {}}, "code flow alone"),
     ({"provider": {"response_types_supported": ["id_token token"]}}, "code flow alone"),

@@ -1,4 +1,4 @@
-"""A SATOSA deployment on Redis: what the plain frontend has issued goes on, and what is new is in our store."""
+"""A SATOSA deployment on Redis: what the plain frontend has issued goes on, and what is new is beside it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ class Swapped:
 
 @pytest.fixture(scope="module")
 def swapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swapped]:
-    """As docs/adopting.md has it: `settings: {store: {uri: "sqlite:…"}}`, for two workers of one machine."""
-    deployment, redis = Deployment(tmp_path_factory.mktemp("satosa")), RedisServer(tmp_path_factory.mktemp("redis"))
+    """As docs/adopting.md has it: a Redis that forgets nothing, and two workers."""
+    deployment = Deployment(tmp_path_factory.mktemp("satosa"))
+    redis = RedisServer(tmp_path_factory.mktemp("redis"), appendfsync="always")
     redis.start()
     try:
         with deployment.serving(PLAIN, databases=redis.uri) as plain:
             before = seen_before(plain)
-        settings = {"store": {"uri": f"sqlite:{deployment.folder}/creance.db"}, "grants": {"refresh_token_grace": 0}}
-        tolerant = {"plugins": {"pkce": {"insecure_optional": True}}, "settings": settings}
+        tolerant = {
+            "plugins": {"pkce": {"insecure_optional": True}},
+            "settings": {"grants": {"refresh_token_grace": 0}},
+        }
         with deployment.serving(OURS, databases=redis.uri, workers=2, creance=tolerant) as site:
             yield Swapped(before, site, redis)
     finally:
@@ -60,8 +63,8 @@ def test_tokens_of_the_plain_frontend_go_on(swapped: Swapped) -> None:
 
 
 def test_who_is_new_is_kept_where_pyop_looks(swapped: Swapped) -> None:
-    """OpenID Connect Core 8: subject identifiers and claims in Redis, the latter for as long as their tokens; and no
-    code or token of ours.
+    """OpenID Connect Core 8: subject identifiers and claims, the latter for as long as their tokens; and of codes and
+    tokens none in pyop's form.
     """
     before = tokens_in(swapped.redis)
     login = log_in(swapped.site, "app", "bob")
@@ -69,6 +72,7 @@ def test_who_is_new_is_kept_where_pyop_looks(swapped: Swapped) -> None:
     assert swapped.redis.connection.ttl("subject_identifiers:bob") == -1  # for ever
     assert swapped.redis.connection.ttl("creance_people:bob") > 15552000
     assert tokens_in(swapped.redis) == before
+    assert swapped.redis.connection.keys("creance:document:access_tokens:*")
 
 
 def tokens_in(redis: RedisServer) -> set[str]:
@@ -76,7 +80,7 @@ def tokens_in(redis: RedisServer) -> set[str]:
 
 
 def test_redis_may_be_away_for_a_while(swapped: Swapped) -> None:
-    """RFC 9110 15.6.4: a token that only Redis knows is 503 meanwhile, and then what it was."""
+    """RFC 9110 15.6.4: a token is 503 meanwhile, and then what it was."""
     token = swapped.before.logins["app"].tokens["access_token"]
     userinfo = swapped.site.metadata()["userinfo_endpoint"]
     app, headers = swapped.site.open(requests.Session()), {"Authorization": f"Bearer {token}"}

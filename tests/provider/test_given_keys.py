@@ -75,8 +75,22 @@ def test_a_public_key_verifies_and_does_not_sign() -> None:
 
 def test_two_keys_of_one_name_are_refused() -> None:
     """RFC 7517 4.5: clients could not tell them apart."""
-    with pytest.raises(ConfigurationError, match="two signing keys have the kid same"):
+    with pytest.raises(ConfigurationError, match=r"^two signing keys have the kid same$"):
         given(signer("same"), signer("same"))
+
+
+def test_two_files_with_one_name_are_named(make_settings: Callable[..., Any], tmp_path: Path) -> None:
+    """RFC 7517 4.5, docs/keys.md: so that the operator knows where to look; a set with both is named once."""
+    one, two = (f"keys.signing_key_files[{index}]: {tmp_path}/{name}" for index, name in enumerate(("one", "two")))
+    files = [write(tmp_path, "one", signer("same")), write(tmp_path, "two", signer("same"), private=False)]
+    with pytest.raises(ConfigurationError) as refusal:
+        OpenIDProvider(make_settings(keys={"signing_key_files": files}))
+    assert refusal.value.mistakes == (f"two signing keys have the kid same: {one} and {two}",)
+    both = [json.loads((tmp_path / file).read_text()) for file in files]
+    (tmp_path / "one").write_text(json.dumps({"keys": both}))
+    with pytest.raises(ConfigurationError) as refusal:
+        OpenIDProvider(make_settings(keys={"signing_key_files": files[:1]}))
+    assert refusal.value.mistakes == (f"two signing keys have the kid same: {one}",)
 
 
 def forged(**changes: Any) -> dict[str, Callable[[LocalSigner], str]]:
@@ -281,6 +295,16 @@ def test_a_signature_that_could_not_be_had_burns_no_code(
     tokens = app.exchange(code)
     assert kid_of(tokens["id_token"]) == "of the service"
     assert app.claims(app.refresh(tokens["refresh_token"]))["iss"] == ISSUER
+
+
+def test_a_plugin_whose_key_has_the_name_of_a_file_s_is_named(
+    install_plugin: Callable[..., None], make_provider: MakeProvider, tmp_path: Path
+) -> None:
+    """RFC 7517 4.5, docs/keys.md."""
+    install_plugin("kms", KMS)
+    files = [write(tmp_path, "mine", signer("of the service"))]
+    with pytest.raises(ConfigurationError, match=r"kid of the service: keys\..*/mine and plugins\.kms$"):
+        make_provider(plugins={"kms": {}}, keys={"signing_key_files": files})
 
 
 def test_a_plugin_without_the_key_for_an_algorithm_stops_the_start(
