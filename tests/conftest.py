@@ -92,6 +92,11 @@ class Clock:
     def advance(self, seconds: float) -> None:
         self.ahead += seconds
 
+    def stop(self) -> None:
+        """From now on only a test puts it forward."""
+        now = self._true()
+        self._true = lambda: now
+
 
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
@@ -144,13 +149,18 @@ def demo_uri_in(folder: Path) -> str:
     return running.demo_stores.new_uri()
 
 
+def shared_table(folder: Path) -> dict[str, Any]:
+    """The same table, with the store of the providers in this folder."""
+    return over(demo_table(), {"store": {"uri": demo_uri_in(folder)}})
+
+
 def settings_in(
     folder: Path, more_clients: list[Any] | None = None, more_users: list[Any] | None = None, **changes: Any
 ) -> Settings:
     """The demonstration's settings with changes: `make_settings(lifetimes={"access_token": 5})`. `more_clients` and
     `more_users` come after those that are there.
     """
-    table = over(over(demo_table(), {"store": {"uri": demo_uri_in(folder)}}), changes)
+    table = over(shared_table(folder), changes)
     table["clients"] = [*table["clients"], *(more_clients or [])]
     table["users"] = [*table["users"], *(more_users or [])]
     settings = Settings.model_validate(table)

@@ -69,6 +69,10 @@ class Hostile:
         """That request with changes; None leaves a parameter out."""
         return {name: value for name, value in {**self.request, **changes}.items() if value is not None}
 
+    def logged_requests(self) -> list[dict[str, Any]]:
+        """What the log says of them."""
+        return [line for line in self.op.log_lines() if line["event"] == "request"]
+
     def get(self, path: str, **options: Any) -> requests.Response:
         return self.http.get(self.op.url(path), allow_redirects=False, timeout=30, **options)
 

@@ -58,7 +58,7 @@ def test_a_method_that_is_none(hostile: Any, path: str, method: str) -> None:
     """RFC 9110 9.1. What is sent as a method is not written to the log."""
     said = hostile.raw(f"{method} {path}".encode() + HEAD + b"\r\n")
     assert status(said) == (404 if path == "/nowhere" and method != "WEBSOCKET" else 400)
-    line = hostile.op.log_lines()[-1]
+    line = hostile.logged_requests()[-1]
     assert line["method"] == "unknown"
     assert line["status"] == status(said)
 
@@ -135,7 +135,7 @@ def test_there_is_nothing_at_any_other_path(hostile: Any, path: str) -> None:
     said = hostile.raw(b"GET " + path.encode() + HEAD + b"Accept: text/html\r\n\r\n")
     assert status(said) == 404
     assert b"there is nothing at this address</dd>" in said
-    assert hostile.op.log_lines()[-1]["path"] == "unknown"
+    assert hostile.logged_requests()[-1]["path"] == "unknown"
 
 
 @pytest.mark.parametrize("path", ["/auth%2Flogin", "/auth%2flogin", "/%61uth/login"])
@@ -143,7 +143,7 @@ def test_another_spelling_of_a_path_is_at_most_the_same_page(hostile: Any, path:
     """RFC 3986 6.2.2: the server decodes before it looks; what is there is what is at the plain path."""
     said = hostile.raw(b"GET " + path.encode() + HEAD + b"\r\n")
     assert status(said) == 200
-    assert hostile.op.log_lines()[-1]["path"] == "/auth/login"
+    assert hostile.logged_requests()[-1]["path"] == "/auth/login"
 
 
 @pytest.mark.parametrize(

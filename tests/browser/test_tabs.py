@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from ..provider_clock import ProviderClock
 from .person import Person
 from .world import PASSWORD, World
 
@@ -55,19 +57,12 @@ def test_two_people_in_two_tabs(person: Person, world: World) -> None:
     assert person.title == "Welcome to Reading Circle"
 
 
-def test_a_stale_tab(person: Person, make_world: Callable[..., World]) -> None:
+def test_a_stale_tab(person: Person, make_world: Callable[..., World], tmp_path: Path) -> None:
     """A login page that was open for longer than its request lasts: nothing happens, and the way back is told."""
-    world = make_world(environment={"CREANCE_LIFETIMES__AUTHORIZATION_REQUEST": "2"})
+    clock = ProviderClock(tmp_path / "clock")
+    world = make_world(environment={"CREANCE_LIFETIMES__AUTHORIZATION_REQUEST": "600", **clock.environment})
     person.visit(world.wiki, note="stale")
-    page, first = person.chromium.current_url, person.chromium.current_window_handle
-    person.chromium.switch_to.new_window("tab")
-
-    def is_over(_: object) -> bool:
-        person.open(page)
-        return not person.all("#password")
-
-    person.wait_until(is_over)
-    person.chromium.switch_to.window(first)
+    clock.advance(601)
     person.log_in("alice", "wonderland")
     assert person.heading == "Please start again"
     assert "open for too long" in person.one("[role=alert]").text

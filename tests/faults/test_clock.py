@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,43 +14,18 @@ from typing import Any
 import pytest
 from creance.provider.testing import RunningProvider
 
+from ..provider_clock import ProviderClock
+
 HOUR = 3600.0
 
-SITECUSTOMIZE = """
-import os, time
 
-def read():
-    with open(os.environ["CLOCK_AHEAD_FILE"]) as file:
-        return true_time() + float(file.read())
-
-true_time, time.time = time.time, read
-"""
-"""Imported by Python itself as it starts: the clock of every process of the provider is a file of the test's."""
-
-
-class Clock:
-    """How far the provider's time of day is ahead of ours; below zero it is behind."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
-        self._file = folder / "ahead"
-        self.environment = {"PYTHONPATH": str(folder), "CLOCK_AHEAD_FILE": str(self._file)}
-        self.set(0)
-
-    def set(self, ahead: float) -> None:
-        written = self._file.with_name("next")
-        written.write_text(str(ahead))
-        written.replace(self._file)
+@pytest.fixture
+def clock(tmp_path: Path) -> ProviderClock:
+    return ProviderClock(tmp_path / "clock")
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path / "clock")
-
-
-@pytest.fixture
-def scene(tmp_path: Path, clock: Clock, make_scene: Callable[[RunningProvider], Any]) -> Iterator[Any]:
+def scene(tmp_path: Path, clock: ProviderClock, make_scene: Callable[[RunningProvider], Any]) -> Iterator[Any]:
     with RunningProvider(tmp_path / "op", environment=clock.environment) as op:
         scene = make_scene(op)
         yield scene
@@ -60,7 +34,7 @@ def scene(tmp_path: Path, clock: Clock, make_scene: Callable[[RunningProvider], 
         assert {line["status"] for line in scene.logged() if line["event"] == "request"} <= {200, 303, 400, 401}
 
 
-def test_what_was_issued_before_is_good_for_longer_and_still_for_once(scene: Any, clock: Clock) -> None:
+def test_what_was_issued_before_is_good_for_longer_and_still_for_once(scene: Any, clock: ProviderClock) -> None:
     """RFC 6749 4.1.2, 10.5: a clock that is set back ends nothing, and makes nothing that was spent good again."""
     spent_code = scene.app.authorize(browser=scene.browser)
     theirs = scene.app.exchange(spent_code)
@@ -78,7 +52,7 @@ def test_what_was_issued_before_is_good_for_longer_and_still_for_once(scene: Any
     assert scene.app.introspect(rotated.access_token) == {"active": False}
 
 
-def test_a_clock_set_back_gives_a_spent_refresh_token_no_more_grace(scene: Any, clock: Clock) -> None:
+def test_a_clock_set_back_gives_a_spent_refresh_token_no_more_grace(scene: Any, clock: ProviderClock) -> None:
     """RFC 9700 4.14.2: the grace is seconds, and not as long as the clock was wrong; a copy in other hands is found."""
     rotated = scene.app.refresh(scene.tokens.refresh_token)
     clock.set(-HOUR)
@@ -88,7 +62,7 @@ def test_a_clock_set_back_gives_a_spent_refresh_token_no_more_grace(scene: Any, 
 
 
 @pytest.mark.parametrize("ahead", [-HOUR, -24 * HOUR])
-def test_people_log_in_by_a_clock_that_was_set_back(scene: Any, clock: Clock, ahead: float) -> None:
+def test_people_log_in_by_a_clock_that_was_set_back(scene: Any, clock: ProviderClock, ahead: float) -> None:
     """OpenID Connect Core 2, 3.1.2.1: a session goes on, a login that was begun before ends, and a new one works."""
     begun_before = scene.app.begin(other := scene.op.browser())
     clock.set(ahead)
@@ -96,14 +70,16 @@ def test_people_log_in_by_a_clock_that_was_set_back(scene: Any, clock: Clock, ah
     assert "code=" in other.log_in(begun_before, "alice").headers["Location"]
     tokens = scene.app.log_in(prompt="login", max_age="60")
     claims = scene.app.verify(tokens.id_token)
-    now = time.time() + ahead
+    now = clock.time()
     assert abs(claims["iat"] - now) < 60
     assert abs(claims["auth_time"] - now) < 60
     assert scene.app.introspect(tokens.access_token).active
     assert scene.app.refresh(tokens.refresh_token).status == 200
 
 
-def test_a_client_that_was_registered_by_a_clock_that_was_ahead_is_no_stranger(scene: Any, clock: Clock) -> None:
+def test_a_client_that_was_registered_by_a_clock_that_was_ahead_is_no_stranger(
+    scene: Any, clock: ProviderClock
+) -> None:
     """RFC 7591 3.2.1: what it is granted by the right clock is its own, though it seems to be registered later."""
     program = [sys.executable, "-m", "creance.provider.commands", "--config", str(scene.op.configuration)]
     add = [*program, "clients", "add", "worker", "--grant-type", "client_credentials", "--scope", "read"]
@@ -116,7 +92,7 @@ def test_a_client_that_was_registered_by_a_clock_that_was_ahead_is_no_stranger(s
         assert worker.introspect(given.access_token).active
 
 
-def test_what_ended_by_a_clock_set_forward_is_refused_as_expired(scene: Any, clock: Clock) -> None:
+def test_what_ended_by_a_clock_set_forward_is_refused_as_expired(scene: Any, clock: ProviderClock) -> None:
     """RFC 6749 5.2, 6750 3.1, 7662 2.2: the usual answers; refresh tokens last, and everybody can log in again."""
     keys = scene.op.get("/jwks").json()
     clock.set(2 * HOUR)
@@ -131,7 +107,7 @@ def test_what_ended_by_a_clock_set_forward_is_refused_as_expired(scene: Any, clo
     assert scene.op.get("/jwks").json() == keys
 
 
-def test_what_was_issued_by_a_clock_that_was_ahead_is_good_when_it_is_right(scene: Any, clock: Clock) -> None:
+def test_what_was_issued_by_a_clock_that_was_ahead_is_good_when_it_is_right(scene: Any, clock: ProviderClock) -> None:
     """RFC 7519 4.1.6: the provider takes what it issued in a future that did not come."""
     clock.set(HOUR)
     browser = scene.op.browser()
@@ -145,7 +121,7 @@ def test_what_was_issued_by_a_clock_that_was_ahead_is_good_when_it_is_right(scen
 
 
 @pytest.mark.long
-def test_the_log_says_that_the_clock_was_set(scene: Any, clock: Clock, until: Callable[..., None]) -> None:
+def test_the_log_says_that_the_clock_was_set(scene: Any, clock: ProviderClock, until: Callable[..., None]) -> None:
     """Issue 4, faults: a line that names the cause, from each worker, by how many seconds."""
 
     def said(seconds: float) -> list[Any]:

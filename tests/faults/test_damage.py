@@ -21,7 +21,7 @@ PAGE = 4096
 @pytest.fixture
 def op(tmp_path: Path) -> Iterator[RunningProvider]:
     """A provider of its own, with a backup that was taken before anything went wrong."""
-    with RunningProvider(tmp_path, environment={"CREANCE_STORE__TIMEOUT": "0.8"}) as op:
+    with RunningProvider(tmp_path) as op:
         yield op
 
 

@@ -55,7 +55,7 @@ def filled(disk: Path) -> Iterator[None]:
 
 @pytest.fixture
 def full_scene(small_disk: Path, make_scene: Callable[[RunningProvider], Any]) -> Iterator[Any]:
-    with RunningProvider(small_disk.parent, environment={"CREANCE_STORE__TIMEOUT": "0.8"}) as op:
+    with RunningProvider(small_disk.parent) as op:
         scene = make_scene(op)
         yield scene
         scene.check_in_order()
@@ -67,13 +67,13 @@ def test_requests_that_write_are_refused_and_work_as_soon_as_there_is_space(full
     before = scene.documents()
     with filled(disk):
         scene.check_unavailable(scene.token())
-        assert scene.logged()[-1]["hint"] == f"the database {scene.database} {FULL}"
+        assert scene.last_request()["hint"] == f"the database {scene.database} {FULL}"
         scene.check_unavailable(scene.app.exchange(scene.code))
         scene.check_unavailable(scene.app.refresh(scene.tokens.refresh_token))
         scene.check_unavailable(scene.app.revoke(scene.tokens.access_token))
         assert scene.redirected(state="a").error == "temporarily_unavailable"
         assert scene.readiness() == 503
-        assert scene.logged()[-1]["hint"] == f"the database {scene.database} {FULL}"
+        assert scene.last_request()["hint"] == f"the database {scene.database} {FULL}"
         assert scene.app.userinfo(scene.tokens.access_token).status == 200
         assert scene.documents() == before
     assert scene.readiness() == 200

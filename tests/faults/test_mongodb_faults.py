@@ -35,12 +35,12 @@ from ..mongodb_proxy import (
     delay,
 )
 from ..mongodb_server import MongoDBServer, start_own_server
-from ..polling import eventually
+from ..polling import eventually, once
 
 TOKENS = Collection("tokens", indexes=("user",))
 ALICE = {"user": "alice"}
-TIMEOUT = 1.0
-PATIENCE = TIMEOUT + 4.0
+TIMEOUT = 2.5
+PATIENCE = TIMEOUT + 15.0
 """Seconds that a call may take on a busy machine; nobody waits for the driver's own 20 or 30."""
 
 
@@ -63,7 +63,7 @@ def store(mongodb_proxy_uri: str) -> Iterator[MongoDBStore]:
     store.close()
 
 
-until = partial(eventually, seconds=30)
+until = partial(eventually, seconds=90)
 
 
 def serves(store: Store) -> bool:
@@ -150,13 +150,14 @@ def test_while_the_breaker_is_open_nobody_waits_and_one_thread_asks(
     outcomes = together(16, lambda _: failure(lambda: store.get(TOKENS, "before")))
     assert outcomes == ["the database " + store._address.name + " did not answer in time"] * 16
     asked = mongodb_proxy.names().count("find")
-    began = time.monotonic()
-    refused = 0
-    while time.monotonic() - began < 2 * TIMEOUT:
-        outcomes = together(16, lambda _: failure(lambda: store.get(TOKENS, "before")))
-        refused += len(outcomes)
+
+    def refused_at_once() -> bool:
+        began = time.monotonic()
+        together(16, lambda _: failure(lambda: store.get(TOKENS, "before")))
         assert len(recovering()) == 1
-    assert refused >= 16 * 16  # waiting, they would have had time for 16 * 2
+        return time.monotonic() - began < TIMEOUT / 2
+
+    assert once(refused_at_once)
     assert mongodb_proxy.names().count("find") == asked
     mongodb_proxy.calm()
     answer.set()
@@ -222,13 +223,22 @@ def test_the_calls_of_a_request_share_its_deadline(mongodb_proxy: MongoDBProxy, 
     """deadline: and a call that began late says nothing of the server: others go on."""
     store = store_at(mongodb_proxy_uri, timeout=3)
     store.open([TOKENS])
-    mongodb_proxy.on("find", strike=delay(1.1), times=3)
-    with deadline(3):
+
+    def is_shared() -> bool:
+        """Two have the time for it, and the third has not. The second has not either where the machine stops."""
+        mongodb_proxy.calm()
+        mongodb_proxy.on("find", strike=delay(1.1), times=3)
+        with deadline(3):
+            try:
+                assert store.get(TOKENS, "k") is None
+                assert store.get(TOKENS, "k") is None
+            except StoreUnavailable:
+                return False
+            assert "did not answer in time" in failure(lambda: store.get(TOKENS, "k"))
         assert store.get(TOKENS, "k") is None
-        assert store.get(TOKENS, "k") is None
-        assert "did not answer in time" in failure(lambda: store.get(TOKENS, "k"))
-    assert store.get(TOKENS, "k") is None
-    assert recovering() == []
+        return recovering() == []
+
+    assert once(is_shared)
     store.close()
 
 

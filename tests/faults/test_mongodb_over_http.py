@@ -21,7 +21,7 @@ from pymongo import MongoClient
 from ..mongodb_proxy import MongoDBProxy
 from ..polling import eventually
 
-DEADLINE = "2"
+DEADLINE = "6"
 """Seconds in which the store must answer."""
 
 

@@ -24,7 +24,7 @@ pytestmark = [
 @pytest.fixture
 def scene(tmp_path: Path, make_scene: Callable[[RunningProvider], Any]) -> Iterator[Any]:
     """A provider of its own: nobody else sees these permissions."""
-    with RunningProvider(tmp_path, environment={"CREANCE_STORE__TIMEOUT": "0.8"}) as op:
+    with RunningProvider(tmp_path) as op:
         scene = make_scene(op)
         yield scene
         scene.check_in_order()

@@ -25,6 +25,7 @@ issuer = "ISSUER"
 requests = false
 [store]
 uri = "sqlite:creance.db"
+timeout = 60
 [keys]
 secret_file = "secret"
 algorithms = ["ES256"]

@@ -5,6 +5,14 @@ from __future__ import annotations
 import pytest
 from creance.provider.testing import Browser, RelyingParty, RunningProvider
 
+from ..provider_clock import ProviderClock
+
+
+@pytest.fixture(scope="module")
+def provider_clock(tmp_path_factory: pytest.TempPathFactory) -> ProviderClock:
+    """The time of day of providers that are run with its `environment`: no test need be quick, or wait."""
+    return ProviderClock(tmp_path_factory.mktemp("clock"))
+
 
 @pytest.fixture(scope="module")
 def alice(op: RunningProvider) -> Browser:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 from creance.provider.testing import RelyingParty, RunningProvider, forms_of
+
+from ..provider_clock import ProviderClock
 
 CLIENT = """
 [[clients]]
@@ -20,23 +21,24 @@ always_issue_refresh_token = true
 
 
 @pytest.fixture(scope="module")
-def kiosk(run_provider: Callable[..., RunningProvider]) -> RelyingParty:
-    """An app whose refresh tokens need no offline_access, where sessions time out after two seconds."""
-    op = run_provider(extra=CLIENT, environment={"CREANCE_PLUGINS__SESSIONS__IDLE_TIMEOUT": "2"})
+def kiosk(run_provider: Callable[..., RunningProvider], provider_clock: ProviderClock) -> RelyingParty:
+    """An app whose refresh tokens need no offline_access, where sessions time out after a minute."""
+    settings = {"CREANCE_PLUGINS__SESSIONS__IDLE_TIMEOUT": "60", **provider_clock.environment}
+    op = run_provider(extra=CLIENT, environment=settings)
     return op.client("kiosk", secret="kiosk-secret")
 
 
-def test_a_refresh_token_ends_when_its_session_times_out(kiosk: RelyingParty) -> None:
+def test_a_refresh_token_ends_when_its_session_times_out(kiosk: RelyingParty, provider_clock: ProviderClock) -> None:
     tokens = kiosk.log_in(scope="openid")
     tokens = kiosk.refresh(tokens.refresh_token)
     assert tokens.status == 200
-    time.sleep(2.1)
+    provider_clock.advance(61)
     assert kiosk.refresh(tokens.refresh_token).error == "invalid_grant"
 
 
-def test_offline_access_outlives_the_session(kiosk: RelyingParty) -> None:
+def test_offline_access_outlives_the_session(kiosk: RelyingParty, provider_clock: ProviderClock) -> None:
     tokens = kiosk.log_in(scope="openid offline_access")
-    time.sleep(2.1)
+    provider_clock.advance(61)
     assert kiosk.refresh(tokens.refresh_token).status == 200
 
 

@@ -124,7 +124,7 @@ def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     environment = {
         **installed(folder, "kms", SERVICE, "Service"),
         "CREANCE_KEYS__ALGORITHMS": '["RS256"]',
-        "CREANCE_KEYS__SIGNER_TIMEOUT": "0.5",
+        "CREANCE_KEYS__SIGNER_TIMEOUT": "3",
     }
     with RunningProvider(folder / "op", extra=table, environment=environment) as provider:
         yield provider

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 from creance.provider.testing import RunningProvider
+
+from ..polling import eventually
 
 RunProvider = Callable[..., RunningProvider]
 
@@ -139,12 +140,11 @@ def test_a_request_is_found_in_the_log_by_its_id(op: RunningProvider) -> None:
     assert own != "mine"
     assert len({*told.values(), own}) == 5
 
-    lines: dict[str, dict[str, Any]] = {}
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not {*told.values(), own} <= set(lines):
-        lines = {line["request_id"]: line for line in op.log_lines() if "request_id" in line}
-        time.sleep(0.02)
+    def lines_by_id() -> dict[str, dict[str, Any]]:
+        return {line["request_id"]: line for line in op.log_lines() if "request_id" in line}
 
+    eventually(lambda: {*told.values(), own} <= set(lines_by_id()))
+    lines = lines_by_id()
     token = lines[told["token"]]
     expected = {
         "event": "request",

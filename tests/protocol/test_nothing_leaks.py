@@ -746,7 +746,7 @@ def test_each_kind_of_request_has_its_line(
 ) -> None:
     """Issue 3, seen from outside."""
     ask(op)
-    line = op.log_lines()[-1]
+    line = [line for line in op.log_lines() if line["event"] == "request"][-1]
     assert {name: line.get(name) for name in expected} == expected
     assert line["ms"] >= 0
     assert line["request_id"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -13,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from creance.provider.testing import Answer, RelyingParty, RunningProvider
+
+from ..provider_clock import ProviderClock
 
 RunProvider = Callable[..., RunningProvider]
 
@@ -79,10 +80,16 @@ def others(run_provider: RunProvider) -> RunningProvider:
 
 
 @pytest.fixture(scope="module")
-def brief(run_provider: RunProvider) -> RunningProvider:
-    """Codes are good for a second, refresh tokens for two when nobody uses them."""
-    lifetimes = {"AUTHORIZATION_CODE": "1", "ACCESS_TOKEN": "1", "REFRESH_TOKEN": "2", "REFRESH_TOKEN_ABSOLUTE": "60"}
-    return run_provider(environment={f"CREANCE_LIFETIMES__{name}": value for name, value in lifetimes.items()})
+def brief(run_provider: RunProvider, provider_clock: ProviderClock) -> RunningProvider:
+    """Codes are good for 60 seconds, refresh tokens for 120 when nobody uses them."""
+    lifetimes = {
+        "AUTHORIZATION_CODE": "60",
+        "ACCESS_TOKEN": "60",
+        "REFRESH_TOKEN": "120",
+        "REFRESH_TOKEN_ABSOLUTE": "3600",
+    }
+    settings = {f"CREANCE_LIFETIMES__{name}": value for name, value in lifetimes.items()}
+    return run_provider(environment=settings | provider_clock.environment)
 
 
 # ----- The authorization code grant ----------------------------------------------------------------------------------
@@ -224,21 +231,23 @@ def test_a_code_that_many_present_at_once_has_one_winner_at_most(op: RunningProv
     assert apps[0].introspect(won[0].access_token) == {"active": False}
 
 
-def test_a_code_expires(brief: RunningProvider) -> None:
+def test_a_code_expires(brief: RunningProvider, provider_clock: ProviderClock) -> None:
     """RFC 6749 4.1.2: short-lived; expired is invalid_grant."""
     app = brief.client("app")
     late = app.authorize()
-    time.sleep(1.1)
+    provider_clock.advance(61)
     assert app.exchange(late).error == "invalid_grant"
 
 
-def test_a_spent_code_is_known_as_long_as_anything_lives_that_it_gave(brief: RunningProvider) -> None:
+def test_a_spent_code_is_known_as_long_as_anything_lives_that_it_gave(
+    brief: RunningProvider, provider_clock: ProviderClock
+) -> None:
     """RFC 6749 4.1.2, RFC 9700 4.2.4: the code has expired, and so have the tokens that came with it."""
     app = brief.client("app", scope="openid offline_access")
     code = app.authorize()
     tokens = app.exchange(code)
     for _ in range(2):
-        time.sleep(1.2)
+        provider_clock.advance(65)
         tokens = app.refresh(tokens.refresh_token)
         assert tokens.refresh_token
     assert app.exchange(code).error == "invalid_grant"

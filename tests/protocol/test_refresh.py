@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -10,6 +9,8 @@ from threading import Barrier
 import pytest
 from creance.provider.testing import Answer, RelyingParty, RunningProvider
 from creance.provider.testing.relying_party import forms_of
+
+from ..provider_clock import ProviderClock
 
 RunProvider = Callable[..., RunningProvider]
 
@@ -35,24 +36,26 @@ always_issue_refresh_token = true
 
 
 @pytest.fixture(scope="module")
-def strict(run_provider: RunProvider) -> RunningProvider:
-    """No grace; refresh tokens are good for two seconds unused, and for four in all."""
+def strict(run_provider: RunProvider, provider_clock: ProviderClock) -> RunningProvider:
+    """No grace; refresh tokens are good for 2000 seconds unused, and for 4000 in all."""
     settings = {
         "CREANCE_GRANTS__REFRESH_TOKEN_GRACE": "0",
-        "CREANCE_LIFETIMES__ACCESS_TOKEN": "2",
-        "CREANCE_LIFETIMES__REFRESH_TOKEN": "2",
-        "CREANCE_LIFETIMES__REFRESH_TOKEN_ABSOLUTE": "4",
+        "CREANCE_LIFETIMES__ACCESS_TOKEN": "2000",
+        "CREANCE_LIFETIMES__REFRESH_TOKEN": "2000",
+        "CREANCE_LIFETIMES__REFRESH_TOKEN_ABSOLUTE": "4000",
+        **provider_clock.environment,
     }
     return run_provider(environment=settings)
 
 
 @pytest.fixture(scope="module")
-def sparing(run_provider: RunProvider) -> RunningProvider:
+def sparing(run_provider: RunProvider, provider_clock: ProviderClock) -> RunningProvider:
     """Rotates for public clients alone."""
     settings = {
         "CREANCE_GRANTS__REFRESH_TOKEN_ROTATION": "public",
         "CREANCE_LIFETIMES__REFRESH_TOKEN": "1000",
         "CREANCE_LIFETIMES__REFRESH_TOKEN_ABSOLUTE": "1001",
+        **provider_clock.environment,
     }
     return run_provider(environment=settings, extra=ALWAYS_AND_NEVER)
 
@@ -269,33 +272,38 @@ def test_threads_may_race_where_nothing_rotates(sparing: RunningProvider) -> Non
 # ----- How long ------------------------------------------------------------------------------------------------------
 
 
-def test_use_keeps_a_refresh_token_alive_until_the_absolute_end(strict: RunningProvider) -> None:
-    """RFC 9700 2.2.2, 4.14.2: each use starts the idle lifetime again, and none reaches beyond four seconds here."""
+def test_use_keeps_a_refresh_token_alive_until_the_absolute_end(
+    strict: RunningProvider, provider_clock: ProviderClock
+) -> None:
+    """RFC 9700 2.2.2, 4.14.2: each use starts the idle lifetime again, and none reaches beyond 4000 seconds here."""
     app = strict.client("app", scope=OFFLINE)
-    before = time.time()
+    before = provider_clock.time()
     tokens, unused = app.log_in(), app.log_in()
-    after = time.time()
+    after = provider_clock.time()
     ends = [app.introspect(tokens.refresh_token).exp]
     for _ in range(2):
-        time.sleep(1.3)
+        provider_clock.advance(1300)
         tokens = app.refresh(tokens.refresh_token)
         assert tokens.access_token
         ends.append(app.introspect(tokens.refresh_token).exp)
-    assert ends[0] < ends[1], "beyond the two seconds that the first had"
-    assert before + 3 <= ends[2] <= after + 4
+    assert ends[0] < ends[1], "beyond the 2000 seconds that the first had"
+    assert before + 3999 <= ends[2] <= after + 4000
     assert app.introspect(unused.refresh_token) == {"active": False}
     refused = app.refresh(unused.refresh_token)
     assert (refused.status, refused.error) == (400, "invalid_grant"), "idle for too long"
-    time.sleep(max(0.0, after + 4.05 - time.time()))
+    provider_clock.advance(1401)
     assert app.refresh(tokens.refresh_token).error == "invalid_grant"
 
 
-def test_the_absolute_end_holds_where_nothing_rotates_too(sparing: RunningProvider) -> None:
+def test_the_absolute_end_holds_where_nothing_rotates_too(
+    sparing: RunningProvider, provider_clock: ProviderClock
+) -> None:
     """RFC 9700 4.14.2: idle a thousand seconds, absolute one more, counted from the login."""
     app = sparing.client("app", scope=OFFLINE)
-    logged_in = time.time()
+    before = provider_clock.time()
     tokens = app.log_in()
-    assert logged_in + 998 <= app.introspect(tokens.refresh_token).exp <= logged_in + 1002
-    time.sleep(1.5)
+    after = provider_clock.time()
+    assert before + 999 <= app.introspect(tokens.refresh_token).exp <= after + 1000
+    provider_clock.advance(500)
     app.refresh(tokens.refresh_token)
-    assert app.introspect(tokens.refresh_token).exp <= logged_in + 1002
+    assert before + 1000 <= app.introspect(tokens.refresh_token).exp <= after + 1001

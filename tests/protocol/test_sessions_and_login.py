@@ -14,6 +14,8 @@ import requests
 from creance.provider.testing import Answer, AuthorizationAnswer, Browser, RelyingParty, RunningProvider
 from creance.provider.testing.relying_party import DEMO_PASSWORDS, forms_of
 
+from ..provider_clock import ProviderClock
+
 RunProvider = Callable[..., RunningProvider]
 
 LOST = "open for too long or in another browser"
@@ -381,31 +383,30 @@ def test_another_person_ends_the_session_before(op: RunningProvider, app: Relyin
     assert app.userinfo(bobs.access_token).status == 200
 
 
-def test_timeouts(run_provider: RunProvider) -> None:
+def test_timeouts(run_provider: RunProvider, provider_clock: ProviderClock) -> None:
     """A session ends when it is not used, and in the end also when it is; a question about it is no use."""
-    op = run_provider(
-        environment={
-            "CREANCE_PLUGINS__SESSIONS__IDLE_TIMEOUT": "1",
-            "CREANCE_PLUGINS__SESSIONS__ABSOLUTE_TIMEOUT": "2",
-            "CREANCE_LIFETIMES__AUTHORIZATION_REQUEST": "1",
-        }
-    )
+    settings = {
+        "CREANCE_PLUGINS__SESSIONS__IDLE_TIMEOUT": "100",
+        "CREANCE_PLUGINS__SESSIONS__ABSOLUTE_TIMEOUT": "200",
+        "CREANCE_LIFETIMES__AUTHORIZATION_REQUEST": "100",
+    }
+    op = run_provider(environment=settings | provider_clock.environment)
     app, busy, idle, stale = op.client("app"), op.browser(), op.browser(), op.browser()
     page = app.begin(stale)
     log_in(idle, op)
     log_in(busy, op)
-    begun = time.monotonic()
-    while time.monotonic() < begun + 1.4:
+    for _ in range(4):
         direct(app, busy, prompt="none")
         session_of(idle, op)
-        time.sleep(0.3)
+        provider_clock.advance(35)
     assert session_of(idle, op).status == 401
     assert session_of(busy, op).status == 200
     assert asks_for_login(app.begin(idle))
     refused = submit(stale, page)
     assert (refused.status_code, LOST in refused.text) == (400, True)
     assert "Location" not in refused.headers
-    time.sleep(max(0.0, begun + 2.1 - time.monotonic()))
+    direct(app, busy, prompt="none")
+    provider_clock.advance(61)
     assert session_of(busy, op).status == 401
     assert answer_of(app.begin(busy, prompt="none"))["error"] == "login_required"
 

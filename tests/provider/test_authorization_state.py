@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 
 import pytest
 from creance.provider import Grant, OpenIDProvider
 from creance.provider.authorization_state import GrantState
 from creance.provider.store import delete
+from creance.provider.testing.running import DemoStores, demo_configuration
 from creance.provider.tokens import REFRESH_TOKENS, NewToken
 from creance.provider.users import USERS
 from pyop.authz_state import AuthorizationState
@@ -26,12 +26,14 @@ from pyop.exceptions import (
 )
 from pyop.message import AuthorizationRequest
 
-EMBEDDED = (Path(__file__).parents[2] / "config" / "embedded.toml").read_text("utf-8")
+from ..conftest import Clock
+
+EMBEDDED = demo_configuration("http://localhost:8400", "127.0.0.1:8400", DemoStores.URI)
 SHORT_LIVED = """
 [lifetimes]
-authorization_code = 1
-access_token = 1
-refresh_token = 1
+authorization_code = 60
+access_token = 60
+refresh_token = 60
 """
 WITHOUT_ROTATION = """
 [grants]
@@ -64,9 +66,9 @@ def op(start: Callable[..., OpenIDProvider]) -> OpenIDProvider:
     return start()
 
 
-@pytest.fixture(scope="module")
-def short_lived(start: Callable[..., OpenIDProvider]) -> OpenIDProvider:
-    """A provider whose codes and tokens last a second."""
+@pytest.fixture
+def short_lived(clock: Clock, start: Callable[..., OpenIDProvider]) -> OpenIDProvider:
+    """A provider whose codes and tokens last a minute of this clock."""
     return start(SHORT_LIVED)
 
 
@@ -292,13 +294,13 @@ def test_an_access_token_is_never_taken_for_a_code(state: GrantState, method: st
         getattr(state, method)(access_token.value)
 
 
-def test_codes_and_tokens_end_in_time(short_lived: OpenIDProvider) -> None:
+def test_codes_and_tokens_end_in_time(short_lived: OpenIDProvider, clock: Clock) -> None:
     """RFC 6749 4.1.2, 1.5, RFC 6750 3.1: expired is invalid."""
     state = short_lived.authz_state
     code = code_for(state)
     access_token = state.exchange_code_for_token(code_for(state))
     refresh_token = state.create_refresh_token(access_token.value)
-    time.sleep(1.1)
+    clock.advance(61)
 
     for method in LOOKS_AT_A_CODE:
         with pytest.raises(InvalidAuthorizationCode):

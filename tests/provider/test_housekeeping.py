@@ -61,6 +61,6 @@ def test_it_goes_on_when_the_store_was_away(
 
     housekeeping = Housekeeping(Store())  # type: ignore[arg-type]
     housekeeping.start()
-    assert seen.wait(10)
+    assert seen.wait(60)
     housekeeping.stop()
     assert "marked-secret" not in "".join(capsys.readouterr())

@@ -13,7 +13,7 @@ from creance.provider.login_limits import A_DAY, plain
 from creance.provider.sealing import Sealer
 from creance.provider.store import StoreUnavailable
 
-from ..conftest import Clock, MakeProvider, RunInProcesses, demo_table
+from ..conftest import Clock, MakeProvider, RunInProcesses, shared_table
 
 WINDOW = 900
 WINDOWS = (("", WINDOW), ("_a_day", A_DAY))
@@ -267,7 +267,8 @@ def test_however_many_try_at_once_no_more_are_looked_at(
     """Issue 6, attack limits: 16 threads of 4 processes try 64 passwords, from as many networks: 10 are hashed."""
     provider = make_provider()
     username = lasting_name(provider)
-    race = json.dumps([demo_table(), str(provider.settings.folder), username])
+    folder = provider.settings.folder
+    race = json.dumps([shared_table(folder), str(folder), username])
     told = run_in_processes(RACE, race, count=4)
     answers = [answer for each in told for answer in json.loads(each)[0]]
     assert sum(json.loads(each)[1] for each in told) == 10
@@ -417,6 +418,7 @@ def test_a_clock_that_is_set_holds_nobody_up_for_longer_than_a_window(
     assert person.tries("wonderland") == "in"
 
 
+@pytest.mark.default_store("moves a file away")
 def test_without_a_store_nothing_is_looked_at(make_provider: MakeProvider, hashed: list[str]) -> None:
     """Issue 6, faults: 503, and never a guess that is not counted."""
     provider = make_provider()

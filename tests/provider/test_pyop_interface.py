@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote_plus, urlencode, urlsplit
@@ -20,6 +19,7 @@ import oic.oauth2.message
 import pytest
 from creance.provider import OpenIDProvider, hookimpl
 from creance.provider.store import StoreUnavailable, delete
+from creance.provider.testing.running import DemoStores, demo_configuration
 from creance.provider.users import USERS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ from pyop.provider import Provider
 from pyop.userinfo import Userinfo
 from pyop.util import should_fragment_encode
 
-EMBEDDED = (Path(__file__).parents[2] / "config" / "embedded.toml").read_text("utf-8")
+EMBEDDED = demo_configuration("http://localhost:8400", "127.0.0.1:8400", DemoStores.URI)
 ISSUER = "http://localhost:8400"
 CALLBACK = "http://localhost:8401/callback"
 GOODBYE = "http://localhost:8401/goodbye"

@@ -37,7 +37,8 @@ def admitted(limit: RateLimit, times: int, client_id: str = "app", network: str 
 
 @pytest.fixture
 def provider(make_provider: MakeProvider, clock: Clock) -> OpenIDProvider:
-    """Its clock stands at the beginning of a window of `app`, so that none ends while requests are counted."""
+    """Its clock is stopped, at the beginning of a window of `app`: none ends while requests are counted."""
+    clock.stop()
     provider = make_provider()
     counter = provider.attempt_counters.counter(Limit("limits.token_requests", 1, MINUTE), f"app {HERE}")
     clock.advance(counter.ends - clock() + 1)
@@ -150,6 +151,7 @@ def test_what_is_over_is_forgotten(provider: OpenIDProvider, clock: Clock, monke
     assert list(limit._tallies) == [("app", "another")]
 
 
+@pytest.mark.default_store("moves a file away")
 def test_without_a_store_a_portion_is_no_free_one(provider: OpenIDProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue 6, faults: what cannot be brought is not let through; and what was counted stays counted here."""
     limit = limit_of(provider, 100)
@@ -229,6 +231,7 @@ def test_credentials_that_cannot_be_read_are_counted(make_provider: MakeProvider
     assert seen == [401] * 3 + [429] * 2
 
 
+@pytest.mark.default_store("moves a file away")
 def test_without_a_store_no_guess_is_free(make_provider: MakeProvider) -> None:
     """Issue 6, faults: a client of the file needs no store to be known; a guess that cannot be counted is 503."""
     provider = make_provider(limits={"failed_client_authentications": 5})

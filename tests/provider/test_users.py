@@ -13,7 +13,7 @@ from creance.provider.store import Conflict, StoreUnavailable
 from creance.provider.user_claims import UserClaims
 from creance.provider.users import USERS, User
 
-from ..conftest import RunInProcesses, demo_table
+from ..conftest import RunInProcesses, shared_table
 
 MakeProvider = Callable[..., OpenIDProvider]
 PASSWORD = "marked-password-8f2c"
@@ -252,7 +252,8 @@ def test_of_many_who_change_a_password_one_does(make_provider: MakeProvider, run
     """
     provider = make_provider()
     provider.users.create_user("carol", PASSWORD)
-    told = run_in_processes(CHANGES, json.dumps([demo_table(), str(provider.settings.folder)]), count=2)
+    folder = provider.settings.folder
+    told = run_in_processes(CHANGES, json.dumps([shared_table(folder), str(folder)]), count=2)
     (new,) = [new for each in told for new in json.loads(each)]
     assert provider.users.authenticate("carol", new)
     assert not provider.users.authenticate("carol", PASSWORD)

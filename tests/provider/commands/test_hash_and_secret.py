@@ -38,7 +38,7 @@ def on_a_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple
             process.stdin.flush()
         while piece := os.read(process.stdout.fileno(), 4096):
             seen += piece.decode()
-        return process.wait(10), seen
+        return process.wait(60), seen
 
 
 def test_a_password_from_standard_input(command: Any) -> None:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 
 import pytest
+from creance.provider import cache, keyring
 from creance.provider.testing import RunningProvider, forms_of
 from joserfc import jws
+
+from ...polling import eventually
 
 WITHIN = 10.0
 """Seconds, as docs/operating.md says under "Several workers"."""
@@ -39,11 +41,14 @@ def by_all(true: Callable[[], bool]) -> bool:
     return all(true() for _ in range(CONNECTIONS))
 
 
-def seen(changed_at: float, true: Callable[[], bool]) -> None:
-    """True ten seconds after the change at the latest, and from then on."""
-    while not by_all(true):
-        assert time.monotonic() < changed_at + WITHIN, "not seen in time"
-        time.sleep(0.3)
+def seen(true: Callable[[], bool]) -> None:
+    """True some time after the change, for each worker."""
+    eventually(lambda: by_all(true))
+
+
+def test_nobody_keeps_for_longer_what_commands_change() -> None:
+    """docs/operating.md, Several workers: the time that a busy machine needs comes on top."""
+    assert max(cache.SECONDS, keyring.REFRESH) < WITHIN
 
 
 def test_what_commands_change_is_seen_by_every_worker(op: RunningProvider) -> None:
@@ -60,12 +65,11 @@ def test_what_commands_change_is_seen_by_every_worker(op: RunningProvider) -> No
     added = creance(op, "clients", "add", "worker", "--grant-type", "client_credentials", "--scope", "read")
     secret = tomllib.loads(added)["client_secret"]
     creance(op, "keys", "rotate", "--immediately")
-    changed_at = time.monotonic()
-    seen(changed_at, lambda: token_status() == 200)
-    seen(changed_at, lambda: len(kids() - before) == 2)
+    seen(lambda: token_status() == 200)
+    seen(lambda: len(kids() - before) == 2)
 
     creance(op, "clients", "remove", "worker")
-    seen(time.monotonic(), lambda: token_status() == 401)
+    seen(lambda: token_status() == 401)
 
 
 def test_users_come_and_change_their_passwords(op: RunningProvider) -> None:
@@ -76,23 +80,16 @@ def test_users_come_and_change_their_passwords(op: RunningProvider) -> None:
             return False
         return answer.code is not None
 
-    def seen_within(true: Callable[[], bool]) -> None:
-        changed_at = time.monotonic()
-        while not (true() and true()):
-            assert time.monotonic() < changed_at + WITHIN, "not seen in time"
-            time.sleep(1)
-
     assert not logs_in("first")
     creance(op, "users", "add", "carol", typed="first\n")
-    seen_within(lambda: logs_in("first"))
+    eventually(lambda: logs_in("first") and logs_in("first"))
     creance(op, "users", "passwd", "carol", typed="second\n")
-    seen_within(lambda: logs_in("second") and not logs_in("first"))
+    eventually(lambda: logs_in("second") and not logs_in("first"))
 
 
 def test_a_rotated_key_signs_in_every_worker(op: RunningProvider) -> None:
     """OpenID Connect Core 10.1.1: with the key that is active now, in each worker, and each has published it."""
     rotated = creance(op, "keys", "rotate", "--immediately").splitlines()
-    changed_at = time.monotonic()
     active = {line.split()[1] for line in rotated}
     refresh_token = op.client("app", scope="openid offline_access").log_in().refresh_token
 
@@ -105,7 +102,7 @@ def test_a_rotated_key_signs_in_every_worker(op: RunningProvider) -> None:
         return str(jws.extract_compact(answer.id_token.encode()).headers()["kid"]) in active
 
     assert len(active) == 2
-    seen(changed_at, signs_with_it)
+    seen(signs_with_it)
 
 
 def test_what_one_worker_revokes_none_takes_any_more(op: RunningProvider) -> None:
