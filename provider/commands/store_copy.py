@@ -20,6 +20,7 @@ from .invocation import Invocation, config_option, pass_invocation
 from .progress import progress
 from .refusal import Refused
 from .table import print_table
+from .waiting import waiting_for
 
 TIMEOUT = 60.0
 """Seconds that one call may take: nobody waits for a page in a browser here."""
@@ -53,7 +54,8 @@ def copy_command(
     source, target = _store_at(provider, source_uri, "FROM"), _store_at(provider, target_uri, "TO")
     try:
         _open_source(source, provider.collections)
-        target.open(dict.fromkeys([SIGNING_KEYS, *collections]))
+        with waiting_for(target.describe(), timeout=TIMEOUT):
+            target.open(dict.fromkeys([SIGNING_KEYS, *collections]))
         if source.describe() == target.describe():
             raise Refused(f"FROM and TO are the same: {source.describe()}")
         refuse_other_keys(source, target, provider.settings.issuer, copied=SIGNING_KEYS in collections)
@@ -89,11 +91,16 @@ def _store_at(provider: OpenIDProvider, uri: str, which: str) -> Store:
 
 def _open_source(source: Store, collections: Sequence[Collection]) -> None:
     """One that is there already, sound, and of a version that we know."""
-    if not isinstance(source, ExaminableStore):
-        source.open(collections)
-        return
-    source.open_to_read(collections)
-    source.open(collections)  # a plugin may be new: what its collections need is made
+    with waiting_for(source.describe(), timeout=TIMEOUT):
+        if isinstance(source, ExaminableStore):
+            source.open_to_read(collections)
+        source.open(collections)  # a plugin may be new: what its collections need is made
+    if isinstance(source, ExaminableStore):
+        _examine(source, collections)
+
+
+def _examine(source: ExaminableStore, collections: Sequence[Collection]) -> None:
+    """Raises Refused where something is wrong with it; says what will not come along."""
     examination = source.examine(collections)
     if examination.problems:
         raise Refused(*examination.problems)

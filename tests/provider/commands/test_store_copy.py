@@ -196,6 +196,22 @@ def start(command: Any, *arguments: str, **options: Any) -> subprocess.Popen[byt
     return subprocess.Popen(program, stdout=subprocess.PIPE, **{"stderr": subprocess.DEVNULL, **options})
 
 
+@pytest.mark.parametrize("away", ["FROM", "TO"])
+def test_what_is_waited_for_is_said(command: Any, away: str) -> None:
+    """docs/operating.md: a database that is away, and not its password."""
+    places = {"FROM": HERE, "TO": BACK, away: "mongodb://creance:password@127.0.0.1:9/away"}
+    process = start(command, "store", "copy", *places.values(), stderr=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+    finally:
+        process.kill()
+        process.communicate()
+    assert line.startswith("creance: waiting for MongoDB")
+    assert line.endswith("away at 127.0.0.1:9, 60 s at most\n")
+    assert "password" not in line
+
+
 def test_who_looks_on_sees_how_far_it_is(command: Any) -> None:
     """Issue 5, 9: a progress bar, on a terminal only."""
     mine, its = pty.openpty()
