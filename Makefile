@@ -27,9 +27,10 @@ run: $(VENV)/.installed ## Serve the demonstration on http://localhost:8400
 test: $(VENV)/.installed-dev ## Run the tests, without the long rounds
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long"
 
-test-all: $(VENV)/.installed-dev ## Run all tests, and once more with MongoDB as the store
-	@$(BIN)/python -m pytest -n $(WORKERS) && on_default=0 || on_default=$$?; \
-	$(BIN)/python -m pytest -n $(WORKERS) --store=mongodb && exit $$on_default
+test-all: $(VENV)/.installed-dev ## Run all tests, and once more with MongoDB and with Redis as the store
+	@failed=0; for store in sqlite mongodb redis; do \
+		$(BIN)/python -m pytest -n $(WORKERS) --store=$$store || failed=1; \
+	done; exit $$failed
 
 lint: $(VENV)/.installed-dev $(NAMESPACE) ## Check style and types (ruff, mypy --strict)
 	@$(BIN)/ruff check .

@@ -38,9 +38,9 @@ from creance.provider.testing import running
 from creance.provider.testing.running import demo_configuration
 from pymongo import MongoClient
 
-from .mongodb_demonstrations import MongoDBDemoStores
 from .mongodb_proxy import MongoDBProxy
 from .mongodb_server import MongoDBServer, kind_of_server, start_server
+from .server_demonstrations import KINDS, demonstrations_on
 
 # A machine that is busy is no failure.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -50,32 +50,28 @@ ISSUER = "http://localhost:8400"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--store", choices=["sqlite", "mongodb"], default="sqlite", help="what demonstrations keep data in"
-    )
+    parser.addoption("--store", choices=KINDS, default="sqlite", help="what demonstrations keep data in")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --store=mongodb, what would be the same once more, or is not about MongoDB, is left out with its reason."""
-    if config.getoption("store") == "sqlite":
+    """With another store, what would be the same once more, or is about one of them, is left out with its reason."""
+    store = config.getoption("store")
+    if store == "sqlite":
         return
     for item in items:
         default_store = item.get_closest_marker("default_store")
         if default_store is not None:
-            item.add_marker(pytest.mark.skip(reason=f"not with --store=mongodb: {default_store.args[0]}"))
+            item.add_marker(pytest.mark.skip(reason=f"not with --store={store}: {default_store.args[0]}"))
         elif "mongodb_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.skip(reason="not with --store=mongodb: is on MongoDB without it"))
+            item.add_marker(pytest.mark.skip(reason=f"not with --store={store}: is on MongoDB without it"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _demo_stores(request: pytest.FixtureRequest) -> Iterator[None]:
     """Demonstrations keep their data where --store says."""
-    if request.config.getoption("store") == "sqlite":
+    before = running.demo_stores
+    with demonstrations_on(request.config.getoption("store"), request) as running.demo_stores:
         yield
-        return
-    before, running.demo_stores = running.demo_stores, MongoDBDemoStores(request.getfixturevalue("mongodb_server"))
-    yield
-    running.demo_stores.drop()
     running.demo_stores = before
 
 

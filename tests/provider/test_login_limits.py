@@ -434,14 +434,14 @@ def test_without_a_store_nothing_is_looked_at(make_provider: MakeProvider, hashe
 def test_who_found_no_place_to_hash_has_not_tried(make_provider: MakeProvider) -> None:
     """What was counted beforehand is given back where the password was not looked at."""
     provider = make_provider(limits={"password_hashing_places": 1})
-    places, taken = provider.users.passwords._places, 0
-    while places.acquire(blocking=False):
+    room, taken = provider.users.passwords._room, 0
+    while room.acquire(blocking=False):
         taken += 1
     person = Person(provider)
     assert [person.tries("wrong") for _ in range(12)] == ["busy"] * 12
     assert set(counts(provider).values()) == {0}
     for _ in range(taken):
-        places.release()
+        room.release()
     assert person.tries("wonderland") == "in"
 
 

@@ -19,7 +19,7 @@ from creance.provider.store import replace
 from creance.provider.testing.running import DemoStores, demo_configuration
 from creance.provider.tokens import ACCESS_TOKENS, AUTHORIZATION_CODES, REFRESH_TOKENS
 
-from ...mongodb_demonstrations import MongoDBDemoStores
+from ...server_demonstrations import KINDS, demonstrations_on
 
 ISSUER = "http://localhost:8400"
 PROCESSES = 4
@@ -63,7 +63,7 @@ CONFIGURATIONS = {
 """They differ in what they promise of refresh tokens; all have the same store."""
 
 
-SHORT_ON_MONGODB = frozenset(
+SHORT_ON_SERVERS = frozenset(
     {
         "test_a_code_has_one_winner_and_its_replays_revoke_what_it_won",
         "test_without_a_grace_one_wins_and_its_grant_ends",
@@ -72,20 +72,24 @@ SHORT_ON_MONGODB = frozenset(
         "test_workers_that_start_at_once_on_an_empty_store_have_one_keyring",
     }
 )
-"""One race for each thing that there is one of: `make test` has these on MongoDB too, and the others on SQLite only."""
+"""One race for each thing that there is one of: `make test` has these on servers too, and the others on SQLite only."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         on = getattr(item, "callspec", None)
-        if on is not None and on.params.get("race_stores") == "mongodb" and item.originalname not in SHORT_ON_MONGODB:
+        if (
+            on is not None
+            and on.params.get("race_stores", "sqlite") != "sqlite"
+            and item.originalname not in SHORT_ON_SERVERS
+        ):
             item.add_marker(pytest.mark.long)
 
 
 ROUNDS = {
-    "some": {"sqlite": 8, "mongodb": 2, "mongo-java-server": 2},
-    "many": {"sqlite": 1000, "mongodb": 200, "mongo-java-server": 40},
+    "some": {"sqlite": 8, "mongodb": 2, "redis": 2, "mongo-java-server": 2},
+    "many": {"sqlite": 1000, "mongodb": 200, "redis": 1000, "mongo-java-server": 40},
 }
 """How often something is raced for. Issue 4 wants 1,000 rounds. mongo-java-server looks through all its documents for
 each, so that each round takes it longer than the one before.
@@ -95,27 +99,22 @@ each, so that each round takes it longer than the one before.
 @pytest.fixture(params=["some", pytest.param("many", marks=pytest.mark.long)])
 def rounds(request: pytest.FixtureRequest) -> range:
     """Fewer where each costs more: a database server is asked by way of a socket."""
-    store = "sqlite"
-    if "race_stores" in request.fixturenames and isinstance(request.getfixturevalue("race_stores"), MongoDBDemoStores):
-        store = "mongodb" if request.getfixturevalue("mongodb_server").is_real else "mongo-java-server"
+    store = request.node.callspec.params.get("race_stores", "sqlite")
+    if store == "mongodb" and not request.getfixturevalue("mongodb_server").is_real:
+        store = "mongo-java-server"
     return range(ROUNDS[request.param][store])
 
 
 @pytest.fixture(
     scope="session",
     params=[
-        pytest.param(store, marks=pytest.mark.default_store("races are on each store without it"))
-        for store in ("sqlite", "mongodb")
+        pytest.param(store, marks=pytest.mark.default_store("races are on each store without it")) for store in KINDS
     ],
 )
 def race_stores(request: pytest.FixtureRequest) -> Iterator[DemoStores]:
     """The stores that are raced on."""
-    if request.param == "sqlite":
-        yield DemoStores()
-        return
-    stores = MongoDBDemoStores(request.getfixturevalue("mongodb_server"))
-    yield stores
-    stores.drop()
+    with demonstrations_on(request.param, request) as stores:
+        yield stores
 
 
 class Contender:

@@ -334,7 +334,8 @@ def test_each_place_is_examined_in_turn(
 
 def test_a_server_that_is_not_there_is_said_to_be_so(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """StoreUnavailable: the cause in one line, and no password."""
-    monkeypatch.setenv("CREANCE_STORE__URI", "mongodb://me:hunter2@127.0.0.1:1/x?serverSelectionTimeoutMS=100")
+    monkeypatch.setenv("CREANCE_STORE__URI", "mongodb://me:hunter2@127.0.0.1:1/x")
+    monkeypatch.setenv("CREANCE_STORE__TIMEOUT", "0.5")
     for what in ("check", "init"):
         (line,) = command.refused("store", what)
         assert line.startswith("the database x at 127.0.0.1:1 cannot be reached: ")
