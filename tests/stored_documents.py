@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import redis
 from pymongo import MongoClient
 
 
@@ -16,6 +17,8 @@ def stored_documents(configuration: Path) -> set[tuple[str, str, int]]:
     uri = tomllib.loads(configuration.read_text("utf-8"))["store"]["uri"]
     if uri.startswith("mongodb"):
         return _documents_at(uri)
+    if uri.startswith("redis"):
+        return _documents_on(uri)
     return _documents_in(configuration.parent / uri.removeprefix("sqlite:"))
 
 
@@ -23,6 +26,17 @@ def _documents_at(uri: str) -> set[tuple[str, str, int]]:
     with MongoClient[dict[str, Any]](uri) as client:
         rows = client.get_default_database()["creance_documents"].find({}, {"version": 1})
         return {(*row["_id"].split("/", 1), row["version"]) for row in rows}
+
+
+def _documents_on(uri: str) -> set[tuple[str, str, int]]:
+    with closing(redis.Redis.from_url(uri)) as connection:
+        names = [name.split(b":", 3) for name in connection.scan_iter("creance:document:*", count=1000)]
+        texts = connection.mget(b":".join(name) for name in names)
+        return {
+            (collection.decode(), key.decode(), int(text.partition(b"\n")[0]))
+            for (_, _, collection, key), text in zip(names, texts, strict=True)
+            if text is not None  # it has gone meanwhile
+        }
 
 
 def _documents_in(file: Path) -> set[tuple[str, str, int]]:
