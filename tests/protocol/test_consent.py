@@ -18,7 +18,7 @@ RunProvider = Callable[..., RunningProvider]
 MakeParty = Callable[..., RelyingParty]
 
 CALLBACK = "http://localhost:8403/callback"
-HOSTILE_NAME = "<script>alert(1)</script>\u202e{{ 7 * 7 }}\"'>"
+HOSTILE_NAME = "<script>alert(1)</script>\u202e{{ 7919 * 7907 }}\"'>"
 SCOPE = "openid profile email phone groups read offline_access"
 HOW_MANY = 60
 
@@ -174,8 +174,8 @@ def test_what_an_app_calls_itself_is_only_text(op: RunningProvider, browser: Bro
     """OWASP XSS, template injection: a client's name is escaped, isolated (bidi), and never rendered."""
     page = visit(party(op, "hostile"), browser).at.text
     assert "<script" not in page
-    assert "49" not in page.replace("localhost", "")[page.index("<h1>") : page.index("<form")]
-    assert '<bdi class="app">&lt;script&gt;alert(1)&lt;/script&gt;\u202e{{ 7 * 7 }}&#34;&#39;&gt;</bdi>' in page
+    assert "62615533" not in page
+    assert '<bdi class="app">&lt;script&gt;alert(1)&lt;/script&gt;\u202e{{ 7919 * 7907 }}&#34;&#39;&gt;</bdi>' in page
 
 
 def test_the_page_cannot_be_framed_or_kept(app: RelyingParty, browser: Browser) -> None:

@@ -17,7 +17,7 @@ from creance.provider.testing import RunningProvider
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "pages.md").read_text("utf-8")
 CALLBACK = "http://localhost:8401/callback"
-HOSTILE = '{{7*7}}<script>alert(1)</script>"><b>\u202egnp.exe'
+HOSTILE = '{{7919*7907}}<script>alert(1)</script>"><b>\u202egnp.exe'
 CONFIGURATION = f"""
 issuer = "ISSUER"
 [http]
@@ -133,7 +133,7 @@ def test_names_of_clients_and_people_stay_text(german: RunningProvider) -> None:
     for page in (login, consent, account):
         assert page.status_code == 200
         assert html.escape(HOSTILE).replace("&quot;", "&#34;") in page.text
-        assert not re.search(r"<script|<b>|49", re.sub(r'value="[^"]*"|\?v=\w+', "", page.text))
+        assert not re.search(r"<script|<b>|62615533", re.sub(r'value="[^"]*"', "", page.text))
         for found in re.finditer("\u202e", page.text):
             assert page.text.rfind("<bdi", 0, found.start()) > page.text.rfind("</bdi>", 0, found.start())
 
