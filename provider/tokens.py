@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .batches import batches
 from .grants import Grant
 from .sealing import Sealer
 from .settings import Settings
@@ -219,8 +220,8 @@ class Tokens:
         while True:
             live, complete = self._live(_COLLECTIONS, subject, limit)
             grant_ids = [grant.grant_id for grant in live if grant.client_id == client_id]
-            for start in range(0, len(grant_ids), _GRANTS_AT_ONCE):
-                self._end("grant_id", *grant_ids[start : start + _GRANTS_AT_ONCE])
+            for together in batches(grant_ids, _GRANTS_AT_ONCE):
+                self._end("grant_id", *together)
             if not grant_ids and complete:
                 return
             if not grant_ids:

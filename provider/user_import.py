@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .batches import batches
 from .configuration import explain
 from .errors import ConfigurationError
 from .openid_provider import OpenIDProvider
@@ -66,8 +67,7 @@ class UserImport:
         """Write those that were checked, some at a time; yields how many each time. Raises ConfigurationError where
         somebody else made one of them meanwhile.
         """
-        for start in range(0, len(self._new), _TOGETHER):
-            together = self._new[start : start + _TOGETHER]
+        for together in batches(self._new, _TOGETHER):
             try:
                 self._users.keep([self._document(new) for new in together])
             except AlreadyExists as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from creance.provider import Browser, BrowserSession, Event, OpenIDProvider, User, new_id
+from creance.provider.batches import batches
 from creance.provider.request_log import logger
 
 from .remembered_logins import RememberedLogin, RememberedLogins, TokenReused
@@ -158,8 +159,7 @@ class Logins:
         """
         ended: set[str] = set()
         while more := list(self._sids_of(username) - ended - {but}):
-            for start in range(0, len(more), _AT_ONCE):
-                together = more[start : start + _AT_ONCE]
+            for together in batches(more, _AT_ONCE):
                 self._end(*together)
                 for _ in together:
                     self._provider.happened(Event("logout", username=username))
