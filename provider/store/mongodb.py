@@ -16,9 +16,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from . import Collection, Document, Operation, StoreRefused, StoreUnavailable, time_left
+from . import Collection, Document, Operation, StoreUnavailable, time_left
 from .baton import baton
+from .declarations import not_opened_with
 from .examination import ExaminableStore, Examination
+from .layout_refusals import not_laid_out
 from .mongodb_connection import SCHEMES, Address, Row, database_of
 from .mongodb_documents import Documents, expired, remove_expired
 from .mongodb_errors import is_silence, unavailable, unusable
@@ -97,7 +99,7 @@ class MongoDBStore(ExaminableStore):
         with pymongo.timeout(self.timeout):
             self._version = f" {connected.client.server_info()['version']}"
             if not layout_of(connected.database):
-                raise StoreRefused(f"the database {self._address.name} is empty: creance store init lays it out")
+                raise not_laid_out(f"the database {self._address.name}")
 
     def missing(self, collections: Iterable[Collection]) -> list[str]:
         declared = list(collections)
@@ -187,7 +189,7 @@ class MongoDBStore(ExaminableStore):
         try:
             return self._documents[collection.name]
         except KeyError:
-            raise ValueError(f"the store was not opened with the collection {collection.name!r}") from None
+            raise not_opened_with(collection) from None
 
     def _read(self, work: Callable[[], T]) -> T:
         with self._reaching():

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pymongo.collection import Collection as MongoCollection
 
 from . import FOREVER, Collection, Document, check_key, encode
+from .declarations import check_indexed
 from .mongodb_connection import Row
 
 _FIELD: Final = re.compile("[a-z][a-z0-9_]*")
@@ -76,8 +77,7 @@ class Documents:
 
     def where(self, field: str, *values: str) -> Row:
         """Asks for those with one of these values. Raises ValueError for a field that was not declared."""
-        if field not in self.collection.indexes:
-            raise ValueError(f"{self.collection.name} declares no index on {field!r}")
+        check_indexed(self.collection, field)
         return {f"fields.{field}": {"$in": [self.id_of(value) for value in values if is_text(value)]}}
 
     def row(self, key: str, value: Mapping[str, Any], valid_until: float, keep_until: float) -> Row:

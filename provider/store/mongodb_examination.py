@@ -13,7 +13,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
 from . import Collection, StoreRefused
-from .examination import Contents, Examination, newer_documents
+from .examination import Contents, Examination, missing_problems, newer_documents
 from .mongodb_connection import Row, database_of
 from .mongodb_layout import DOCUMENTS, layout_of, missing_indexes
 
@@ -33,8 +33,7 @@ def examine_database(client: MongoClient[Row], collections: Sequence[Collection]
         examination.problems += _clock(client, examination)
         try:
             examination.facts["layout"] = layout_of(database) or "none yet"
-            missing = missing_parts(database, collections)
-            examination.problems += [f"{part} is missing: creance store init makes it" for part in missing]
+            examination.problems += missing_problems(missing_parts(database, collections))
             examination.facts["indexes"] = _indexes(database[DOCUMENTS]) or "none yet"
             examination.contents += _contents(database[DOCUMENTS], collections, now)
             examination.problems += newer_documents(examination.contents, collections)

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from . import StoreRefused
+from .layout_refusals import newer_layout
 from .mongodb_connection import Row
 from .mongodb_errors import INDEX_CONFLICTS, NOT_AUTHORIZED
 
@@ -41,10 +42,7 @@ def layout_of(database: Database[Row]) -> int:
     mark = database[LAYOUT].find_one({"_id": "layout"})
     version = int(mark["version"]) if mark else 0
     if version > LAYOUT_VERSION:
-        raise StoreRefused(
-            f"the database {database.name} has layout {version}, made by a newer version; this one knows layout "
-            f"{LAYOUT_VERSION}: install the newer version, or restore a backup"
-        )
+        raise newer_layout(f"the database {database.name}", version, LAYOUT_VERSION)
     return version
 
 

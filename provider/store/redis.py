@@ -12,12 +12,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ..request_log import logger
-from . import Collection, DeleteWhere, Document, Operation, StoreRefused, StoreUnavailable
+from . import Collection, DeleteWhere, Document, Operation, StoreUnavailable
+from .declarations import check_indexed, not_opened_with
 from .examination import ExaminableStore, Examination
+from .layout_refusals import not_laid_out
 from .redis_connection import BEGINNING, SCHEMES, Address, Connected
 from .redis_documents import arguments_of, arguments_of_moved, document_of, documents_of, refusal_of, text_of, time_of
-from .redis_durability import facts_of, refuse_what_forgets, shortcomings
+from .redis_durability import accept_durability, facts_of
 from .redis_examination import examine_database
 from .redis_layout import layout_of, make_indexes, mark_layout, missing_parts
 
@@ -60,11 +61,9 @@ class RedisStore(ExaminableStore):
         self.collections = {collection.name: collection for collection in declared}
 
     def _lay_out(self, connected: Connected, collections: list[Collection]) -> None:
-        if not connected.may_lose_writes:
-            refuse_what_forgets(connected)
-        elif found := list(shortcomings(connected)):
-            logger.warning("store_may_lose_writes", store=connected.name, because=found)
-        self._version = facts_of(connected).get("redis_version", "")
+        facts = facts_of(connected)
+        accept_durability(connected, facts)
+        self._version = facts.get("redis_version", "")
         mark_layout(connected)
         for collection in collections:
             make_indexes(connected, collection, self._now())
@@ -73,7 +72,7 @@ class RedisStore(ExaminableStore):
         """Raises StoreRefused where nothing is laid out. A key is found without the other indexes."""
         self._version = facts_of(connected).get("redis_version", "")
         if not layout_of(connected):
-            raise StoreRefused(f"the {connected.name} is empty: creance store init lays it out")
+            raise not_laid_out(f"the {connected.name}")
 
     def missing(self, collections: Iterable[Collection]) -> list[str]:
         with closing(Connected(self._address)) as connected:
@@ -109,7 +108,7 @@ class RedisStore(ExaminableStore):
 
     def find(self, collection: Collection, field: str, value: str, limit: int = 1000) -> list[Document]:
         self._check_declared(collection)
-        _check_indexed(collection, field)
+        check_indexed(collection, field)
         limited = str(limit).encode()
         return documents_of(self._call("find", collection, field.encode(), text_of(value), limited))
 
@@ -133,7 +132,7 @@ class RedisStore(ExaminableStore):
         for operation in operations:
             self._check_declared(operation.collection)
             if isinstance(operation, DeleteWhere):
-                _check_indexed(operation.collection, operation.field)
+                check_indexed(operation.collection, operation.field)
         arguments = [argument for operation in operations for argument in arguments_of(operation)]
         if not operations:
             return []
@@ -175,9 +174,4 @@ class RedisStore(ExaminableStore):
 
     def _check_declared(self, collection: Collection) -> None:
         if collection.name not in self.collections:
-            raise ValueError(f"the store was not opened with the collection {collection.name!r}")
-
-
-def _check_indexed(collection: Collection, field: str) -> None:
-    if field not in collection.indexes:
-        raise ValueError(f"{collection.name} declares no index on {field!r}")
+            raise not_opened_with(collection)

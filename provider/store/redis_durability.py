@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..request_log import logger
 from . import StoreRefused, StoreUnavailable
 from .redis_connection import MAY_LOSE_WRITES, Connected
 from .redis_errors import is_forbidden
 
 
-def refuse_what_forgets(connected: Connected) -> None:
-    """Raises StoreRefused where a code that was spent could be good again after a restart of the server."""
-    if found := list(shortcomings(connected)):
+def accept_durability(connected: Connected, facts: Mapping[str, str]) -> None:
+    """Raises StoreRefused where a code that was spent could be good again after a restart of the server, unless the
+    operator has accepted that: then the log says so.
+    """
+    found = list(shortcomings(connected, facts))
+    if found and connected.may_lose_writes:
+        logger.warning("store_may_lose_writes", store=connected.name, because=found)
+    elif found:
         raise StoreRefused(
             f"the {connected.name} can lose what it has acknowledged: {'; '.join(found)}. Set it so, or accept that "
             "what was spent or revoked may be good again, and logins be lost: "
@@ -20,9 +26,9 @@ def refuse_what_forgets(connected: Connected) -> None:
         )
 
 
-def shortcomings(connected: Connected) -> Iterator[str]:
-    """What is wrong with the settings of a server, and what they should be."""
-    facts, settings = facts_of(connected), _settings(connected)
+def shortcomings(connected: Connected, facts: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with the settings of a server that says this of itself, and what they should be."""
+    settings = _settings(connected)
     if not facts or not settings:
         yield "its user must be allowed INFO and CONFIG GET, so that its settings can be looked at"
         return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import Collection, StoreRefused
-from .examination import Contents, Examination, newer_documents
+from .examination import Contents, Examination, missing_problems, newer_documents
 from .redis_connection import Connected
 from .redis_durability import facts_of, shortcomings
 from .redis_layout import collection_names, layout_of, missing_parts
@@ -14,14 +14,14 @@ from .redis_layout import collection_names, layout_of, missing_parts
 
 def examine_database(connected: Connected, collections: Sequence[Collection], now: bytes) -> Examination:
     """Count all of it, some at a time, so that others are answered in between. `now` says what has expired."""
-    examination = Examination(facts=dict(_server(connected)))
-    forgets = list(shortcomings(connected))
+    facts = facts_of(connected)
+    examination = Examination(facts=dict(_server(facts)))
+    forgets = list(shortcomings(connected, facts))
     examination.facts["acknowledged writes"] = "may be lost" if forgets else "are on the disk"
     examination.problems += forgets if not connected.may_lose_writes else []
     try:
         examination.facts["layout"] = layout_of(connected) or "none yet"
-        missing = missing_parts(connected, collections)
-        examination.problems += [f"{part} is missing: creance store init makes it" for part in missing]
+        examination.problems += missing_problems(missing_parts(connected, collections))
         examination.contents += _contents(connected, collections, now)
         examination.problems += newer_documents(examination.contents, collections)
     except StoreRefused as refusal:
@@ -29,8 +29,7 @@ def examine_database(connected: Connected, collections: Sequence[Collection], no
     return examination
 
 
-def _server(connected: Connected) -> Iterator[tuple[str, str | int]]:
-    facts = facts_of(connected)
+def _server(facts: Mapping[str, str]) -> Iterator[tuple[str, str | int]]:
     if not facts:
         return
     yield "server", f"Redis {facts.get('redis_version', '')}"

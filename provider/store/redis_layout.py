@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from . import Collection, StoreRefused
+from . import Collection
+from .layout_refusals import newer_layout
 from .redis_connection import BEGINNING, Connected
 
 LAYOUT_VERSION: Final = 1
@@ -16,10 +17,7 @@ def layout_of(connected: Connected) -> int:
     """The layout of the documents, 0 where there is none yet. Raises StoreRefused for a newer one."""
     version = int(connected.ask("GET", BEGINNING + b"layout") or 0)
     if version > LAYOUT_VERSION:
-        raise StoreRefused(
-            f"the {connected.name} has layout {version}, made by a newer version; this one knows layout "
-            f"{LAYOUT_VERSION}: install the newer version, or restore a backup"
-        )
+        raise newer_layout(f"the {connected.name}", version, LAYOUT_VERSION)
     return version
 
 

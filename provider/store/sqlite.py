@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import Collection, Document, Operation, StoreUnavailable, deadline, time_left
+from .declarations import not_opened_with
 from .embedded import EmbeddedStore
 from .examination import Examination
 from .sqlite_connection import Connection, Deadline, connect, unavailable, unusable
@@ -198,7 +199,7 @@ class SQLiteStore(EmbeddedStore):
         try:
             return self._tables[collection.name]
         except KeyError:
-            raise ValueError(f"the store was not opened with the collection {collection.name!r}") from None
+            raise not_opened_with(collection) from None
 
     def _one(self, query: str, key: str) -> Document | None:
         rows = self._read(query, {"key": key, "now": self.clock()})

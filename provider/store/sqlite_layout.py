@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import StoreRefused
+from .layout_refusals import newer_layout
 from .sqlite_connection import Connection, Deadline, is_busy, roll_back
 from .sqlite_copy import copy_database
 from .sqlite_file import free_name
@@ -62,10 +63,7 @@ def layout_of(connection: sqlite3.Connection, path: Path) -> int:
     if application != APPLICATION_ID:
         raise StoreRefused(f"{path} is the database of another program: name another file")
     if layout > LAYOUT_VERSION:
-        raise StoreRefused(
-            f"{path} has layout {layout}, made by a newer version; this one knows layout {LAYOUT_VERSION}: "
-            "install the newer version, or restore a backup"
-        )
+        raise newer_layout(path, layout, LAYOUT_VERSION)
     return int(layout)
 
 

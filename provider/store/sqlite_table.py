@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from . import (
     check_key,
     encode,
 )
+from .declarations import check_indexed
 from .sqlite_readers import Row
 
 Step = Callable[[sqlite3.Connection, float], int | None]
@@ -129,16 +130,13 @@ class Table:
 
     def find(self, field: str) -> str:
         """Raises ValueError for a field that was not declared."""
-        return self._declared(self._find, field)
+        check_indexed(self.collection, field)
+        return self._find[field]
 
     def delete_where(self, field: str) -> str:
         """Raises ValueError for a field that was not declared."""
-        return self._declared(self._delete_where, field)
-
-    def _declared(self, statements: Mapping[str, str], field: str) -> str:
-        if field not in statements:
-            raise ValueError(f"{self.collection.name} declares no index on {field!r}")
-        return statements[field]
+        check_indexed(self.collection, field)
+        return self._delete_where[field]
 
     def plan(self, operation: Operation) -> Step:
         """Check and encode, before any lock is taken. Raises BadDocument."""
