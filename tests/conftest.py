@@ -40,6 +40,7 @@ from pymongo import MongoClient
 
 from .mongodb_proxy import MongoDBProxy
 from .mongodb_server import MongoDBServer, kind_of_server, start_server
+from .redis_server import RedisServer
 from .server_demonstrations import KINDS, demonstrations_on
 
 # A machine that is busy is no failure.
@@ -397,6 +398,23 @@ def login_plugin(install_plugin: Callable[..., None]) -> dict[str, dict[str, Any
 def pytest_report_header() -> str:
     """Says which server the MongoDB tests run on."""
     return f"MongoDB: {kind_of_server()}"
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that forgets nothing, or a reason to skip."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"), appendfsync="always")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """It runs, is empty, and is set as it began."""
+    redis_server.stop()
+    redis_server.start()
+    redis_server.connection.flushall()
+    return redis_server
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,22 +36,6 @@ Adopt = Callable[..., OpenIDProvider]
 LIFETIMES = {"authz_codes": 600, "access_tokens": 3600, "refresh_tokens": 86400, "subject_identifiers": None}
 """Seconds, by the name of pyop's mapping in SATOSA."""
 PARAMETERS = ("authorization_code_db", "access_token_db", "refresh_token_db", "subject_identifier_db")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"), appendfsync="always")
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def redis(server: RedisServer) -> RedisServer:
-    """It runs, and is empty."""
-    server.stop()
-    server.start()
-    server.connection.flushall()
-    return server
 
 
 def databases_at(uri: str) -> dict[str, RedisWrapper]:

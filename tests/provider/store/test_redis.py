@@ -36,6 +36,7 @@ from ...conftest import RunInProcesses
 from ...polling import eventually
 from ...redis_server import RedisServer
 from .conftest import MakeRedis
+from .racing import check_that_one_redeems
 
 pytestmark = pytest.mark.default_store("is on Redis without it")
 
@@ -47,7 +48,7 @@ QUOTED = "s3cret%2F%20%40%3A%25pass"
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from creance.provider.store import AlreadyRedeemed, Collection, StoreUnavailable, ensure, insert, make_store, redeem
+from creance.provider.store import Collection, StoreUnavailable, insert, make_store
 
 TOKENS = Collection("tokens", indexes=("user",))
 
@@ -56,20 +57,6 @@ def store_at(uri):
     store.open([TOKENS])
     return store
 
-"""
-
-RACE = f"""{PROGRAM}
-ready()
-store, won = store_at(arguments[0]), []
-for number in range(50):
-    code, token = f"code{{number}}", f"token{{number}}.{{os.getpid()}}"
-    store.write([ensure(TOKENS, code, {{}}, time.time() + 60)])
-    try:
-        store.write([insert(TOKENS, token, {{"user": code}}), redeem(TOKENS, code, time.time() + 60)])
-    except AlreadyRedeemed:
-        continue
-    won.append(code)
-tell(" ".join(won))
 """
 
 WRITE = f"""{PROGRAM}
@@ -205,17 +192,14 @@ def test_a_newer_layout_is_not_touched(redis: RedisServer) -> None:
 
 def test_of_many_processes_one_redeems(redis: RedisServer, store: Any, run_in_processes: RunInProcesses) -> None:
     """redeem: exactly one writer ever succeeds, across processes; nothing of the others remains."""
-    won = " ".join(run_in_processes(RACE, redis.uri, count=4)).split()
-    codes = [f"code{number}" for number in range(50)]
-    assert sorted(won) == sorted(codes)
-    assert all(len(store.find(TOKENS, "user", code)) == 1 for code in codes)
+    check_that_one_redeems(redis.uri, store, run_in_processes)
 
 
 def test_what_is_acknowledged_survives_a_kill_of_the_server(redis: RedisServer) -> None:
     """write: all are done and durable when it returns, or none remains, whenever the server is killed."""
     acknowledged: set[str] = set()
     for _ in range(3):
-        command = [sys.executable, "-c", PROGRAM + WRITE, redis.uri]
+        command = [sys.executable, "-c", WRITE, redis.uri]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             acknowledged |= {writer.stdout.readline().strip() for _ in range(50)}

@@ -24,6 +24,7 @@ from creance.provider.store import (
 from creance.provider.testing import RunningProvider, StoreConformance
 
 from ...conftest import RunInProcesses
+from .racing import check_that_one_redeems
 
 pytestmark = pytest.mark.default_store("is about a backend of others")
 
@@ -50,9 +51,9 @@ password = "wonderland"
 """
 
 PROGRAM = """
-import sys, time
+import sys
 from pathlib import Path
-from creance.provider.store import AlreadyRedeemed, Collection, StoreUnavailable, ensure, insert, make_store, redeem
+from creance.provider.store import Collection, StoreUnavailable, insert, make_store
 
 TOKENS = Collection("tokens", indexes=("user",))
 
@@ -62,22 +63,6 @@ def store_at(path):
     store.open([TOKENS])
     return store
 
-"""
-
-RACE = f"""{PROGRAM}
-import os
-sys.path.insert(0, arguments[0])
-ready()
-store, won = store_at(arguments[1]), []
-for number in range(25):
-    code, token = f"code{{number}}", f"token{{number}}.{{os.getpid()}}"
-    store.write([ensure(TOKENS, code, {{}}, time.time() + 60)])
-    try:
-        store.write([insert(TOKENS, token, {{"user": code}}), redeem(TOKENS, code, time.time() + 60)])
-    except AlreadyRedeemed:
-        continue
-    won.append(code)
-tell(" ".join(won))
 """
 
 WRITE = f"""{PROGRAM}
@@ -223,11 +208,7 @@ def test_of_many_processes_one_redeems(
     installed: Path, path: Path, store: Store, run_in_processes: RunInProcesses
 ) -> None:
     """redeem: exactly one writer ever succeeds, across processes; nothing of the others remains."""
-    won = " ".join(run_in_processes(RACE, str(installed), str(path), count=4)).split()
-    codes = [f"code{number}" for number in range(25)]
-    assert sorted(won) == sorted(codes)
-    store.open([TOKENS])
-    assert all(len(store.find(TOKENS, "user", code)) == 1 for code in codes)
+    check_that_one_redeems(f"lmdb:{path}", store, run_in_processes, str(installed))
 
 
 def test_what_is_acknowledged_survives_a_kill(store: Store, start: Start) -> None:
