@@ -60,17 +60,25 @@ class Address:
 def _without_our_option(uri: str) -> tuple[str, bool]:
     place, _, query = uri.partition("?")
     scheme, _, rest = place.partition("://")
-    path = rest.partition("/")[2]
     if scheme not in SCHEMES:
         raise ValueError("it begins with redis://, rediss:// or unix://")
-    if scheme != "unix" and path and not path.isdecimal():
-        raise ValueError("its path is the number of a database, as in redis://localhost/0")
+    if "#" in uri:
+        raise ValueError("a # in it is written as %23")
+    _check_path(scheme, rest.partition("/")[2])
     options = query.split("&") if query else []
     ours = [option.partition("=")[2] for option in options if option.partition("=")[0] == MAY_LOSE_WRITES]
     if ours not in ([], ["true"], ["false"]):
         raise ValueError(f"{MAY_LOSE_WRITES} is true or false")
     others = "&".join(option for option in options if option.partition("=")[0] != MAY_LOSE_WRITES)
     return place + ("?" if others else "") + others, ours == ["true"]
+
+
+def _check_path(scheme: str, path: str) -> None:
+    """The library would take the end of a password with a / for a part of it, and show it."""
+    if scheme != "unix" and path and not path.isdecimal():
+        raise ValueError("its path is the number of a database, as in redis://localhost/0")
+    if scheme == "unix" and (not path or "@" in path):
+        raise ValueError("its path is a socket, as in unix:///run/redis.sock; an @ in it is %40, and a / before it %2F")
 
 
 def _told(error: Exception, uri: str) -> str:

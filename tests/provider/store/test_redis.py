@@ -31,6 +31,8 @@ from creance.provider.store import (
 )
 from creance.provider.store.redis_connection import BEGINNING
 from creance.provider.testing import StoreConformance
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ...conftest import RunInProcesses
 from ...polling import eventually
@@ -43,6 +45,7 @@ pytestmark = pytest.mark.default_store("is on Redis without it")
 TOKENS = Collection("tokens", indexes=("user",))
 PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
 PASSWORD = "s3cret/ @:%pass"
+PASSWORD_OF_A_URI = "s3cretword"
 QUOTED = "s3cret%2F%20%40%3A%25pass"
 
 PROGRAM = """
@@ -385,6 +388,9 @@ def test_who_may_not_is_told_the_cause_and_no_password(make_redis: MakeRedis, ur
         (f"redis://me:{QUOTED}@localhost?nonsense=1", "not a usable URI of Redis"),
         ("redis://localhost:port/0", "not a usable URI of Redis"),
         ("redis://localhost/database", "its path is the number of a database"),
+        ("unix://", "its path is a socket"),
+        ("unix://me:s3cret/word@/run/redis.sock", "its path is a socket"),
+        ("redis://me:#s3cret@localhost", "a # in it is written as %23"),
     ],
 )
 def test_what_is_not_understood_is_refused(uri: str, told: str) -> None:
@@ -393,6 +399,26 @@ def test_what_is_not_understood_is_refused(uri: str, told: str) -> None:
         store_at(uri)
     assert told in str(refused.value)
     assert "s3cret" not in str(refused.value)
+
+
+@given(
+    scheme=st.sampled_from(["redis", "rediss", "unix"]),
+    user=st.text(max_size=20),
+    rest=st.text(st.sampled_from("abc019:/?&=%#@[].~ é\x00\n"), max_size=30) | st.text(max_size=30),
+    option=st.sampled_from(
+        ["", "?db=", "?protocol=", "?ssl_cert_reqs=", "?max_connections=", "?insecure_may_lose_writes="]
+    ),
+)
+@example(scheme="redis", user="", rest="[::1", option="")
+def test_whatever_is_in_a_uri_it_is_understood_or_refused(scheme: str, user: str, rest: str, option: str) -> None:
+    """from_uri: nothing but ValueError, and no password in it or in a description."""
+    try:
+        store = store_at(f"{scheme}://{user}:{PASSWORD_OF_A_URI}@{option and rest[:9]}{option}{rest}")
+    except ValueError as refused:
+        told = f"{refused}"
+    else:
+        told = f"{store.describe()}{store!r}"
+    assert PASSWORD_OF_A_URI not in told
 
 
 def test_a_socket_of_this_machine(make_redis: MakeRedis, tmp_path: Path) -> None:
